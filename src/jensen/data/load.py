@@ -1,0 +1,256 @@
+"""From a name, a path or an array to training, validation and test data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from jensen.data import files, named
+from jensen.data.dataset import Dataset, Part, Split, chunks, native
+from jensen.data.raw import Raw, checked
+from jensen.data.spec import Kind, Spec
+from jensen.data.treatment import Binarize, Treatment
+from jensen.errors import JensenError, unknown
+
+Source = str | Path | np.ndarray | Tensor
+
+
+def load(
+    source: Source,
+    *,
+    binarize: str | None = None,
+    dequantize: bool = False,
+    standardize: bool = False,
+    as_levels: bool = False,
+    validation: int | float | None = None,
+    test: int | float | None = None,
+    seed: int = 0,
+    labels: np.ndarray | Tensor | list[int] | None = None,
+    target: str | None = None,
+    window: int = 64,
+    stream: bool = False,
+) -> Split:
+    """Loads data and splits it into training, validation and test parts.
+
+    Args:
+        source: a named set (`jensen.data.NAMES`), a path (.npy, .npz, .csv, .tsv, .parquet, idx, idx.gz, .txt, a
+            folder of PNG or JPEG images), or an array with rows first.
+        binarize: of grey values, "dynamic" (Bernoulli draws, anew for each batch in training), "static" (drawn once),
+            "threshold" (at one half) or "none". None is "none".
+        dequantize: 8-bit values become real, x = (value + u) / 256 with u uniform on [0, 1).
+        standardize: real values become (x - mean) / standard deviation, entry by entry, fitted on the training part;
+            `Dataset.log_det` puts the log-determinant back. An entry that is constant in training is only centred.
+        as_levels: 8-bit grey values (or whole numbers) are kept as categories instead of intensities.
+        validation, test: how many rows (an int) or what part of them (a float below 1). None is the set's own split,
+            or a tenth; validation=0 gives those rows to training. A set's own test part is never resized.
+        seed: of the shuffle before splitting, of static binarisation, and of a toy density's draws.
+        labels: one integer for each row of one's own data.
+        target: the column of a table that holds the labels.
+        window: the length of the pieces, in bytes, that a text is cut into.
+        stream: leave a .npy file on disk, whatever its size; above 1 GiB that is so anyway.
+
+    Returns:
+        A Split. Validation and test data whose values involve a draw are one fixed realisation (`Dataset.fixed(0)`).
+
+    Errors: each a JensenError of one line: see docs/data.md.
+
+    >>> split = load("digits")
+    >>> len(split.train), split.spec.event_shape, split.spec.kind
+    (1297, (1, 8, 8), 'unit')
+    """
+    if not 0 <= seed < 2**62:
+        raise JensenError(f"seed={seed}: expected a whole number from 0 up to 2**62")
+    binarize = binarize or "none"
+    if binarize not in get_args(Binarize):
+        raise unknown("binarize", binarize, get_args(Binarize))
+    wanted = {"binarize": binarize != "none", "dequantize": dequantize, "as_levels": as_levels}
+    chosen = [name for name, on in wanted.items() if on]
+    if len(chosen) > 1:
+        raise JensenError(f"{chosen[0]} and {chosen[1]} exclude each other: choose one of them")
+    options: dict[str, Any] = {
+        "binarize": binarize,
+        "dequantize": dequantize,
+        "standardize": standardize,
+        "as_levels": as_levels,
+        "validation": validation,
+        "test": test,
+        "seed": seed,
+        "labels": None if labels is None else np.asarray(labels).tolist(),
+        "target": target,
+        "window": window,
+        "stream": stream,
+    }
+    raw = read_raw(source, labels=labels, target=target, window=window, stream=stream, seed=seed)
+    raw = checked(raw, as_levels=as_levels)
+    kind, treatment = _kind(raw, binarize, dequantize, standardize, as_levels)
+    parts = _rows_of_parts(raw, validation, test, seed)
+    assert raw.form is not None
+    rule = Treatment(kind, raw.form, raw.top, cast(Binarize, binarize), dequantize)
+    if dequantize:
+        rule = replace(rule, shift=torch.tensor(0.0).double(), scale=torch.tensor(raw.top + 1.0).double())
+    spec = Spec(
+        event_shape=tuple(raw.x.shape[1:]),
+        kind=kind,
+        levels={"binary": 2, "8-bit": 256, "categorical": raw.top + 1}.get(kind),
+        num_classes=raw.num_classes,
+        treatment=treatment,
+        columns=raw.columns,
+    )
+    datasets = [make_part(raw, spec, rule, rows, part) for rows, part in zip(parts, get_args(Part), strict=True)]
+    if standardize:
+        shift, scale = _mean_and_scale(datasets[0])
+        datasets = [replace(d, treatment=replace(rule, shift=shift, scale=scale)) for d in datasets]
+    train, held_out, tested = (settled(d, seed) for d in datasets)
+    return Split(train, held_out, tested, _source_name(source), options)
+
+
+def read_raw(
+    source: Source,
+    *,
+    labels: np.ndarray | Tensor | list[int] | None,
+    target: str | None,
+    window: int,
+    stream: bool,
+    seed: int,
+    target_required: bool = True,
+) -> Raw:
+    """The stored values that a name, a path or an array stands for."""
+    if isinstance(source, Tensor):
+        source = source.detach().cpu().numpy()
+    if target is not None and (isinstance(source, np.ndarray) or str(source) in named.NAMES):
+        raise JensenError(f"target='{target}' names a column of a table (.csv, .tsv, .parquet): leave it out")
+    if stream and (isinstance(source, np.ndarray) or str(source) in named.NAMES):
+        raise JensenError("stream=True needs a .npy file: leave it out")
+    if isinstance(source, np.ndarray):
+        raw = Raw(source, "array")
+    elif str(source) in named.NAMES:
+        if labels is not None:
+            raise JensenError(
+                f"labels are for one's own data; '{source}' has those it was published with: leave them out"
+            )
+        return named.read(str(source), seed)
+    else:
+        path = Path(source)
+        if not path.exists():
+            if path.suffix or len(path.parts) > 1:
+                raise JensenError(
+                    f"no such file or folder '{source}': check the path, or name a set ('jensen datasets')"
+                )
+            raise unknown("data set (and no such file)", str(source), named.NAMES)
+        raw = files.read(path, target=target, target_required=target_required, window=window, stream=stream)
+    if labels is not None:
+        raw = replace(raw, y=np.asarray(labels), classes=None)
+    return raw
+
+
+def _kind(raw: Raw, binarize: str, dequantize: bool, standardize: bool, as_levels: bool) -> tuple[Kind, str]:
+    """The kind of x and what was done to it that cannot be undone."""
+    if binarize != "none":
+        if raw.form != "grey":
+            raise JensenError(
+                f"{raw.name}: binarize='{binarize}' needs grey values (8-bit, or real in [0, 1]), got "
+                f"{_in_words(raw)}: leave binarize out"
+            )
+        kind, treatment = "binary", f"{binarize} binarisation"
+    elif dequantize:
+        if raw.form != "grey" or raw.top == 1:
+            raise JensenError(
+                f"{raw.name}: dequantize needs 8-bit values (uint8), got {_in_words(raw)}: leave dequantize out"
+            )
+        kind, treatment = "real", "dequantised"
+    elif as_levels and raw.form != "levels":
+        if raw.form != "grey" or raw.top == 1:
+            raise JensenError(f"{raw.name}: as_levels needs whole numbers, got {_in_words(raw)}: leave as_levels out")
+        kind, treatment = "8-bit" if raw.top == 255 else "categorical", raw.treatment
+    elif standardize and raw.form == "grey" and raw.top == 1:
+        kind, treatment = "real", raw.treatment
+    else:
+        assert raw.form is not None
+        kinds = {"bits": "binary", "grey": "unit", "levels": "categorical", "real": "real"}
+        kind, treatment = kinds[raw.form], raw.treatment
+    if standardize and kind != "real":
+        remedy = "dequantize=True makes it so" if raw.form == "grey" else "leave standardize out"
+        raise JensenError(f"{raw.name}: standardize needs real values, got {_in_words(raw)}: {remedy}")
+    return cast(Kind, kind), treatment
+
+
+def _in_words(raw: Raw) -> str:
+    words = {"bits": "bits", "levels": "categories", "real": "real values", "grey": f"grey values in [0, {raw.top}]"}
+    assert raw.form is not None
+    return words[raw.form]
+
+
+def make_part(raw: Raw, spec: Spec, rule: Treatment, rows: np.ndarray, part: Part) -> Dataset:
+    """The examples of these rows, with the treatment `rule`; a memory map stays one."""
+    y = None if raw.y is None else torch.from_numpy(raw.y[rows])
+    realisation = "drawn anew for each batch" if rule.draws else "as stored"
+    if isinstance(raw.x, np.memmap):
+        return Dataset(raw.x, y, spec, rule, raw.name, part, torch.from_numpy(rows), raw.classes, realisation)
+    x = torch.from_numpy(native(raw.x[rows]))
+    return Dataset(x, y, spec, rule, raw.name, part, torch.arange(len(rows)), raw.classes, realisation)
+
+
+def settled(dataset: Dataset, seed: int) -> Dataset:
+    """The data set with everything drawn that is drawn once; training data under dynamic treatment stay random."""
+    if dataset.treatment.binarize == "static":
+        return dataset.fixed(seed)
+    return dataset if dataset.part == "train" else dataset.fixed(0)
+
+
+def _rows_of_parts(
+    raw: Raw, validation: int | float | None, test: int | float | None, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if raw.parts is None:
+        total = len(raw.x)
+        order = np.random.default_rng(seed).permutation(total)
+        num_test = _count("test", 0.1 if test is None else test, total)
+        num_validation = _count("validation", 0.1 if validation is None else validation, total)
+        kept = order[num_test + num_validation :]
+        parts = np.sort(kept), np.sort(order[num_test : num_test + num_validation]), np.sort(order[:num_test])
+    elif test is not None:
+        raise JensenError(f"{raw.name} has a test part of its own: leave test out (Dataset.subset takes a part of it)")
+    elif validation is None:
+        parts = raw.parts
+    else:
+        pool = np.concatenate(raw.parts[:2])
+        cut = len(pool) - _count("validation", validation, len(pool))
+        parts = pool[: max(cut, 0)], pool[max(cut, 0) :], raw.parts[2]
+    if len(parts[0]) == 0:
+        raise JensenError(
+            f"{raw.name}: {len(raw.x)} rows leave none for training: make validation and test smaller (0 is allowed)"
+        )
+    return parts
+
+
+def _count(what: str, asked: int | float, total: int) -> int:
+    if isinstance(asked, float) and 0 <= asked < 1:
+        return math.ceil(asked * total)
+    if isinstance(asked, int) and not isinstance(asked, bool) and asked >= 0:
+        return asked
+    raise JensenError(f"{what}={asked!r}: expected a number of rows (0, 1, 2, ...) or a part of them (0 <= part < 1)")
+
+
+def _mean_and_scale(train: Dataset) -> tuple[Float64[Tensor, "*event"], Float64[Tensor, "*event"]]:
+    """Mean and standard deviation of each entry over the training part, in the stored units; scale 1 where it is 0."""
+    plain = replace(train, treatment=replace(train.treatment, shift=None, scale=None), dtype=torch.float64).fixed(0)
+    count, mean, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
+    for part in chunks(len(plain), plain.spec.num_dims):
+        x = plain.batch(torch.arange(len(plain))[part]).x
+        # Chan, Golub and LeVeque (1979): sums of squares about the mean, merged chunk by chunk.
+        delta = x.mean(0) - mean
+        squares = squares + (x - x.mean(0)).square().sum(0) + delta.square() * count * len(x) / (count + len(x))
+        count += len(x)
+        mean = mean + delta * len(x) / count
+    deviation = (squares / count).sqrt()
+    return mean, torch.where(deviation > 0, deviation, 1.0)
+
+
+def _source_name(source: Source) -> str:
+    return "array" if isinstance(source, np.ndarray | Tensor) else str(source)

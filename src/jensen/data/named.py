@@ -1,0 +1,162 @@
+"""The named sets: what each is, where it comes from, and how it is read and split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jensen.data import published, toy
+from jensen.data.raw import Raw
+from jensen.data.spec import Kind
+from jensen.errors import JensenError
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """One line of `jensen datasets`: sizes of training, validation and test, and the kind under binarize="none"."""
+
+    name: str
+    event_shape: tuple[int, ...]
+    kind: Kind
+    sizes: tuple[int, int, int]
+    num_classes: int | None
+    source: str
+    origin: str
+    split: str
+
+
+def describe() -> list[NamedSet]:
+    """All named sets, in the order in which they are listed."""
+    return [entry for entry, _ in _SETS.values()]
+
+
+def read(name: str, seed: int) -> Raw:
+    """The stored values of a named set with its own split; `seed` shuffles or draws where the set has none."""
+    entry, reader = _SETS[name]
+    raw = reader(seed)
+    if raw.x.shape[1:] != entry.event_shape:
+        raise JensenError(
+            f"{name}: examples of shape {raw.x.shape[1:]}, expected {entry.event_shape}: this is another file of that "
+            "name; download it again"
+        )
+    return raw
+
+
+_IMAGE = (1, 28, 28)
+_TOY_SIZES = (10_000, 2_000, 2_000)
+
+_LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
+    (
+        NamedSet(
+            "digits",
+            (1, 8, 8),
+            "unit",
+            (1297, 250, 250),
+            10,
+            "Alpaydin and Kaynak (1998)",
+            "comes with scikit-learn",
+            "shuffled by the seed",
+        ),
+        published.digits,
+    ),
+    (
+        NamedSet(
+            "mnist",
+            _IMAGE,
+            "unit",
+            (50_000, 10_000, 10_000),
+            10,
+            "LeCun, Bottou, Bengio and Haffner (1998)",
+            published.MNIST_URL,
+            "validation is the last 10,000 training images",
+        ),
+        published.idx_set("mnist", published.MNIST_URL, published.MNIST_MD5),
+    ),
+    (
+        NamedSet(
+            "fashion-mnist",
+            _IMAGE,
+            "unit",
+            (50_000, 10_000, 10_000),
+            10,
+            "Xiao, Rasul and Vollgraf (2017)",
+            published.FASHION_URL,
+            "validation is the last 10,000 training images",
+        ),
+        published.idx_set("fashion-mnist", published.FASHION_URL, published.FASHION_MD5),
+    ),
+    (
+        NamedSet(
+            "binarized-mnist",
+            _IMAGE,
+            "binary",
+            (50_000, 10_000, 10_000),
+            None,
+            "Salakhutdinov and Murray (2008); Larochelle and Murray (2011)",
+            published.LAROCHELLE_URL,
+            "as published",
+        ),
+        published.binarized_mnist,
+    ),
+    (
+        NamedSet(
+            "freyfaces",
+            (1, 28, 20),
+            "unit",
+            (1572, 196, 197),
+            None,
+            "Roweis and Saul (2000)",
+            published.FREY.url,
+            "consecutive video: the first 80%, the next 10% and the last 10% of the frames",
+        ),
+        published.freyfaces,
+    ),
+    (
+        NamedSet(
+            "omniglot",
+            _IMAGE,
+            "unit",
+            (23_000, 1345, 8070),
+            50,
+            "Lake, Salakhutdinov and Tenenbaum (2015); Burda, Grosse and Salakhutdinov (2016)",
+            published.OMNIGLOT.url,
+            "validation is 1,345 training images, drawn by the seed",
+        ),
+        published.omniglot,
+    ),
+    (
+        NamedSet(
+            "dsprites",
+            (1, 64, 64),
+            "binary",
+            (589_824, 73_728, 73_728),
+            3,
+            "Matthey, Higgins, Hassabis and Lerchner (2017)",
+            published.DSPRITES.url,
+            "shuffled by the seed",
+        ),
+        published.dsprites,
+    ),
+    (
+        NamedSet(
+            "svhn",
+            (3, 32, 32),
+            "unit",
+            (66_000, 7257, 26_032),
+            10,
+            "Netzer et al. (2011)",
+            "http://ufldl.stanford.edu/housenumbers/",
+            "validation is the last 7,257 training images",
+        ),
+        published.svhn,
+    ),
+    *(
+        (
+            NamedSet(name, (2,), "real", _TOY_SIZES, None, source, "drawn with the seed", "independent draws"),
+            published.toy_density(name),
+        )
+        for name, source in toy.SOURCES.items()
+    ),
+]
+_SETS = {entry.name: (entry, reader) for entry, reader in _LIST}
+NAMES = tuple(_SETS)

@@ -1,0 +1,122 @@
+"""What a reader hands over: values as stored, before any treatment, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from jensen.data.dataset import chunks
+from jensen.data.treatment import Form
+from jensen.errors import JensenError
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Stored values x (N, *event) and labels y (N,), and what is known of them.
+
+    `form` None is to be inferred by `checked`. `parts` are the rows of train, validation and test where the set
+    comes with a split of its own. `treatment` is what was done to x before it was stored.
+    """
+
+    x: np.ndarray
+    name: str
+    y: np.ndarray | None = None
+    form: Form | None = None
+    top: int = 1
+    treatment: str = "none"
+    columns: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    num_classes: int | None = None
+
+
+def checked(raw: Raw, as_levels: bool = False) -> Raw:
+    """`raw` with its form settled, its values found to agree with it, images channels first and labels int64.
+
+    Errors: no rows, a type that is not numeric, NaN or infinity (at the first row and entry), labels that are not
+    whole numbers from 0 up, one for each row.
+    """
+    raw = _typed(raw)
+    low, high, whole = _scan(raw)
+    if raw.form is None:
+        raw = _inferred(raw, low, high, whole, as_levels)
+    elif raw.form != "real" and (low < 0 or high > raw.top):
+        raise JensenError(f"{raw.name}: values in [{low:g}, {high:g}], expected [0, {raw.top}]: get the file again")
+    return _labelled(_channels_first(raw))
+
+
+def _typed(raw: Raw) -> Raw:
+    x = raw.x
+    if x.ndim == 0 or x.size == 0:
+        raise JensenError(f"{raw.name}: no rows (shape {x.shape}): give at least one example, rows first")
+    if x.dtype.kind not in "biuf":
+        raise JensenError(f"{raw.name}: values of type {x.dtype}, expected numbers: convert them to floats or integers")
+    return replace(raw, x=x[:, None]) if x.ndim == 1 else raw
+
+
+def _scan(raw: Raw) -> tuple[float, float, bool]:
+    """The smallest and largest value, and whether all are whole numbers."""
+    low, high, whole = np.inf, -np.inf, True
+    for part in chunks(len(raw.x), raw.x[0].size):
+        values = np.asarray(raw.x[part])
+        if values.dtype.kind == "f":
+            finite = np.isfinite(values)
+            if not finite.all():
+                row, *entry = np.argwhere(~finite)[0]
+                found = str(values[row, *entry])
+                raise JensenError(_not_finite(raw, part.start + int(row), [int(i) for i in entry], found))
+            whole = whole and bool((values == np.floor(values)).all())
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return low, high, whole
+
+
+def _not_finite(raw: Raw, row: int, entry: list[int], value: str) -> str:
+    if raw.columns is not None:
+        where = f"column '{raw.columns[entry[0]]}'"
+    else:
+        where = "entry " + (str(entry[0]) if len(entry) == 1 else f"({', '.join(str(i) for i in entry)})")
+    return f"{raw.name}: {value} at row {row} (counted from 0), {where}: drop such rows or fill them in before loading"
+
+
+def _inferred(raw: Raw, low: float, high: float, whole: bool, as_levels: bool) -> Raw:
+    x, table = raw.x, raw.columns is not None
+    if as_levels and (table or x.dtype != np.uint8):
+        if not whole or low < 0 or high >= 2**31:
+            raise JensenError(f"{raw.name}: as_levels needs whole numbers from 0 up, got values in [{low:g}, {high:g}]")
+        return replace(raw, x=x if x.dtype.kind in "iu" else x.astype(np.int32), form="levels", top=int(high))
+    if whole and low >= 0 and high <= 1 and not as_levels:
+        return replace(raw, form="bits")
+    if x.dtype == np.uint8 and not table:
+        return replace(raw, form="grey", top=255)
+    if x.dtype.kind == "f" and not table and low >= 0 and high <= 1:
+        return replace(raw, form="grey", top=1)
+    return replace(raw, form="real")
+
+
+def _channels_first(raw: Raw) -> Raw:
+    # Images are channels first. Only pixels are touched: a real (N, time, channel) array keeps its axes.
+    x = raw.x
+    if raw.form == "real" or raw.form == "levels" or raw.columns is not None:
+        return raw
+    if x.ndim == 3:
+        return replace(raw, x=x[:, None])
+    if x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
+        return replace(raw, x=np.moveaxis(x, 3, 1))
+    return raw
+
+
+def _labelled(raw: Raw) -> Raw:
+    if raw.y is None:
+        return raw
+    y = np.asarray(raw.y)
+    if y.shape != (len(raw.x),):
+        raise JensenError(f"{raw.name}: labels of shape {y.shape} for {len(raw.x)} rows: give one integer for each row")
+    whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.floor(y)).all())
+    if not whole or y.min() < 0:
+        row = int(np.argmax(~((y >= 0) & (y == np.floor(y))))) if y.dtype.kind in "iuf" else 0
+        raise JensenError(
+            f"{raw.name}: label {y[row]!r} at row {row}: labels are whole numbers 0, 1, ...: encode them so"
+        )
+    count = len(raw.classes) if raw.classes is not None else int(y.max()) + 1
+    return replace(raw, y=y.astype(np.int64), num_classes=raw.num_classes or count)

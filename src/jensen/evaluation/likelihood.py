@@ -1,0 +1,171 @@
+"""The evidence of latent-variable models, streamed: any number of importance samples in the same memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from jensen.errors import JensenError
+from jensen.evaluation.onednn import OneDNNLinear
+from jensen.models.base import Latent
+from jensen.objectives.elbo import closed_form_kl
+
+# Entries of x scored at once, over draws and examples: a megabyte or two of logits, which stay in the cache of a CPU.
+CPU_ENTRIES = 2**19
+GPU_ENTRIES = 2**28
+
+
+class Estimate(NamedTuple):
+    """A value for each example and its standard error over draws, each (B,), nats."""
+
+    value: Tensor
+    standard_error: Tensor
+
+
+class Draws(NamedTuple):
+    """A chunk of draws z ~ q(z | x): log p(x | z), and log p(z) - log q(z | x), each (K, B)."""
+
+    log_likelihood: Tensor
+    log_ratio: Tensor
+
+
+def draws(model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int) -> Iterator[Draws]:
+    """`num_samples` draws for each example, in chunks whose size depends on the shape of x alone.
+
+    q(z | x) is computed once.
+    """
+    if num_samples < 1:
+        raise JensenError(f"num_samples must be at least 1, got {num_samples}")
+    q_z, p_z = model.posterior(x), model.prior()
+    chunk = samples_at_once(x)
+    for start in range(0, num_samples, chunk):
+        z = q_z.sample(torch.Size([min(chunk, num_samples - start)]))
+        with OneDNNLinear():
+            p_x = model.likelihood(z)
+        yield Draws(p_x.log_prob(x), p_z.log_prob(z) - q_z.log_prob(z))
+
+
+def samples_at_once(x: Tensor) -> int:
+    """How many draws of a batch are scored together."""
+    return max(1, (CPU_ENTRIES if x.device.type == "cpu" else GPU_ENTRIES) // x.numel())
+
+
+@torch.no_grad()
+def log_marginal_likelihood(
+    model: Latent,
+    x: Shaped[Tensor, "batch *event"],
+    num_samples: int = 1000,
+    method: Literal["importance"] = "importance",
+) -> Estimate:
+    """log p(x) by importance sampling from q(z | x): log (1/K) sum_k w_k for each x (B,), nats.
+
+    In expectation a lower bound that tightens with K. The standard error is the delta method's: the spread of the
+    weights relative to their mean, over sqrt(K); with heavy-tailed weights it is itself too small.
+
+    Args:
+        model: anything with prior(), posterior(x) and likelihood(z).
+        x: (B, *event).
+        num_samples: K; memory does not grow with it.
+        method: importance sampling.
+    """
+    if method != "importance":
+        raise JensenError(f"unknown method '{method}': use importance")
+    total = LogMean(len(x), x.device)
+    for chunk in draws(model, x, num_samples):
+        total.add((chunk.log_likelihood + chunk.log_ratio).double())
+    return total.estimate()
+
+
+class LogMean:
+    """log of a mean of weights, and its standard error, from log-weights that arrive in chunks."""
+
+    def __init__(self, batch: int, device: torch.device) -> None:
+        self.count = 0
+        self.first = torch.full((batch,), -torch.inf, dtype=torch.float64, device=device)  # log sum w
+        self.second = torch.full((batch,), -torch.inf, dtype=torch.float64, device=device)  # log sum w^2
+
+    def add(self, log_weights: Float[Tensor, "chunk batch"]) -> None:
+        """A chunk of log-weights (K, B)."""
+        self.count += len(log_weights)
+        largest = log_weights.amax(0).clamp_min(torch.finfo(torch.float64).min)  # finite where all weights are 0
+        weights = (log_weights - largest).exp_()
+        self.first = torch.logaddexp(self.first, largest + weights.sum(0).log_())
+        self.second = torch.logaddexp(self.second, 2 * largest + weights.square_().sum(0).log_())
+
+    def estimate(self) -> Estimate:
+        """log mean w, and sd(w) / (mean(w) sqrt(K))."""
+        k = self.count
+        value = self.first - math.log(k)
+        if k == 1:
+            return Estimate(value, torch.full_like(value, torch.nan))
+        relative = (self.second - 2 * self.first).exp() * k - 1  # E w^2 / (E w)^2 - 1
+        return Estimate(value, (relative.clamp_min(0) / (k - 1)).sqrt())
+
+
+class Mean(NamedTuple):
+    """A mean over draws for each example (B,), and its variance over draws (B,)."""
+
+    value: Tensor
+    variance: Tensor
+
+
+class Bounds(NamedTuple):
+    """The ELBO's parts and the importance-weighted bounds of one batch, float64 nats.
+
+    `kl_method` says whether the KL is in closed form, where its variance is 0. `ladder` has the bound at each K.
+    """
+
+    elbo: Mean
+    reconstruction: Mean
+    kl: Mean
+    kl_method: Literal["closed form", "monte carlo"]
+    ladder: dict[int, Mean]
+
+
+def examples_at_once(num_samples: int) -> int:
+    """How many examples `bounds` should be given together, so that its memory does not grow with the draws."""
+    return max(1, min(256, 2**20 // num_samples))
+
+
+@torch.no_grad()
+def bounds(model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int, ladder: tuple[int, ...]) -> Bounds:
+    """E_q log p(x | z), KL(q || p), the ELBO, and the importance-weighted bound at each K of `ladder`.
+
+    All come from the same `num_samples` draws, so that the whole ladder costs no more than its last rung: the bound
+    at K is the mean over the num_samples // K disjoint groups of K draws. Its variance is that of this mean, or the
+    delta method's where there is only one group.
+    """
+    chunks = list(draws(model, x, num_samples))
+    log_likelihood = torch.cat([chunk.log_likelihood for chunk in chunks]).double()
+    log_ratio = torch.cat([chunk.log_ratio for chunk in chunks]).double()
+    log_weights = log_likelihood + log_ratio
+    closed = closed_form_kl(model.posterior(x), model.prior())
+    reconstruction = mean_over_draws(log_likelihood)
+    if closed is not None:
+        kl = Mean(closed.double(), torch.zeros_like(reconstruction.value))
+        elbo = Mean(reconstruction.value - kl.value, reconstruction.variance)
+    else:
+        kl = mean_over_draws(-log_ratio)
+        elbo = mean_over_draws(log_weights)
+    rungs = {}
+    for k in ladder:
+        groups = num_samples // k
+        if groups == 1:
+            total = LogMean(len(x), x.device)
+            total.add(log_weights[:k])
+            estimate = total.estimate()
+            rungs[k] = Mean(estimate.value, estimate.standard_error.square())
+        else:
+            grouped = log_weights[: groups * k].unflatten(0, (groups, k))
+            rungs[k] = mean_over_draws(grouped.logsumexp(1) - math.log(k))
+    return Bounds(elbo, reconstruction, kl, "monte carlo" if closed is None else "closed form", rungs)
+
+
+def mean_over_draws(values: Float[Tensor, "draws batch"]) -> Mean:
+    """The mean of (K, B) over the draws, and its variance; NaN from a single draw."""
+    return Mean(values.mean(0), values.var(0) / len(values))

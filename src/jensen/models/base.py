@@ -1,0 +1,100 @@
+"""The contract between models and everything that uses them: protocols, and no behaviour.
+
+A model is a plain `nn.Module`. What it can do is what it has: a density has `log_prob`, a latent-variable model has
+`prior`, `posterior` and `likelihood`, a mixture fitted by EM has `e_step` and `m_step`, and an implicit model has
+`sample` alone. A capability that a model lacks is an absent method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from jensen.data.spec import Batch
+
+ModelKind = Literal["exact", "bounded", "implicit"]
+
+
+@runtime_checkable
+class Exact(Protocol):
+    """A model whose density is known."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x) in nats, (B,)."""
+        ...
+
+
+@runtime_checkable
+class Latent(Protocol):
+    """A model p(z) p(x | z) with an approximate posterior q(z | x): three attributes that return a Distribution."""
+
+    def prior(self) -> Distribution:
+        """p(z): event_shape (Z,)."""
+        ...
+
+    def posterior(self, x: Tensor) -> Distribution:
+        """q(z | x): batch_shape (B,), event_shape (Z,)."""
+        ...
+
+    def likelihood(self, z: Tensor) -> Distribution:
+        """p(x | z): batch_shape (..., B), event_shape of x."""
+        ...
+
+
+@runtime_checkable
+class Mixture(Protocol):
+    """A model fitted by expectation maximisation."""
+
+    def e_step(self, x: Tensor) -> Tensor:
+        """Log-responsibilities (N, K)."""
+        ...
+
+    def m_step(self, x: Tensor, log_responsibilities: Tensor) -> None:
+        """Sets the parameters to the maximisers of the expected complete-data log-likelihood."""
+        ...
+
+
+class Clock(NamedTuple):
+    """Where training stands, as scalar tensors: a Python number would recompile a compiled step."""
+
+    step: Tensor  # () int64, from 0
+    progress: Tensor  # () float32, step / steps, in [0, 1)
+
+
+class Turn(NamedTuple):
+    """One player's move: `loss` () is descended with respect to `parameters`, and nothing else gets a gradient.
+
+    `terms` are the figures worth logging, each a scalar tensor in nats unless its name says otherwise.
+    """
+
+    player: str
+    loss: Tensor
+    parameters: Sequence[nn.Parameter]
+    terms: dict[str, Tensor] = {}  # noqa: RUF012  # never mutated
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """A model that brings its own way of training, as an adversarial one does."""
+
+    def turns(self, batch: Batch, clock: Clock) -> Iterator[Turn | tuple[Turn, ...]]:
+        """Yields each player's turn; code after a yield runs once that player has moved.
+
+        A tuple of Turns shares one forward pass: their gradients are taken together, then all move.
+        """
+        ...
+
+
+def kind_of(model: nn.Module) -> ModelKind:
+    """What the model can say of x, read off its capabilities.
+
+    "exact" where it has `log_prob`, "bounded" where it has p(z), q(z | x) and p(x | z), "implicit" otherwise.
+    """
+    if isinstance(model, Exact):
+        return "exact"
+    if isinstance(model, Latent):
+        return "bounded"
+    return "implicit"

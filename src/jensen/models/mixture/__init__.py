@@ -1,0 +1,1 @@
+"""Mixtures fitted by expectation maximisation: p(x) = Σ_k π_k p(x | z = k), an exact likelihood."""

@@ -1,0 +1,149 @@
+"""Draws, codes and reconstructions of a trained model, and the files that hold them."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from jensen.data import Dataset, Spec
+from jensen.errors import JensenError
+from jensen.training.check import like_model
+from jensen.training.checkpoint import write_atomically
+
+FORMATS = (".png", ".npy", ".csv")
+
+
+@torch.no_grad()
+def draw(
+    model: nn.Module,
+    num: int,
+    *,
+    spec: Spec,
+    given: str | None = None,
+    per_class: int | None = None,
+    seed: int = 0,
+    temperature: float = 1.0,
+    means: bool = False,
+) -> Tensor:
+    """`num` draws of x, (N, *event), a function of the seed.
+
+    Args:
+        model: anything with `sample`.
+        num: how many; with `per_class` that many of every class instead, classes in order.
+        spec: the data's.
+        given: a condition, "y=3".
+        per_class: draws of every class.
+        seed: of the draws.
+        temperature: 1 is the model itself.
+        means: E[x | z] for drawn z where the model has it, which is what figures show.
+    """
+    if num < 1 or (per_class is not None and per_class < 1):
+        raise JensenError("the number of samples must be at least 1")
+    if given is not None and per_class is not None:
+        raise JensenError("give --given or --per-class, not both")
+    options: dict[str, Any] = {}
+    method = "sample_mean" if means and hasattr(model, "sample_mean") else "sample"
+    if temperature != 1.0:
+        if not temperature > 0:
+            raise JensenError(f"temperature must be above 0, got {temperature:g}")
+        if "temperature" not in inspect.signature(getattr(model, method)).parameters:
+            raise JensenError("this model has no temperature: leave --temperature out")
+        options["temperature"] = temperature
+    classes: list[int | None] = [None]
+    if given is not None:
+        classes = [_label(given, spec)]
+    elif per_class is not None:
+        if spec.num_classes is None:
+            raise JensenError("--per-class needs a model of labelled data, and these data have no labels")
+        classes, num = list(range(spec.num_classes)), per_class
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        parts = [getattr(_bound(model, y), method)(num, **options) for y in classes]
+    return torch.cat(parts).cpu()
+
+
+def _bound(model: nn.Module, y: int | None) -> Any:
+    if y is None:
+        return model
+    if not getattr(model, "conditional", False):
+        raise JensenError(
+            "this model takes no condition y: leave --given and --per-class out, or fit a conditional one"
+        )
+    return model.given(torch.tensor(y))  # type: ignore[operator]
+
+
+def _label(given: str, spec: Spec) -> int:
+    name, _, value = given.partition("=")
+    if name != "y" or not value.lstrip("-").isdigit():
+        raise JensenError(f"--given takes y=LABEL with a whole number, got '{given}'")
+    if spec.num_classes is None or not 0 <= int(value) < spec.num_classes:
+        raise JensenError(f"label {value} is out of range: the data have {spec.num_classes or 'no'} classes, from 0")
+    return int(value)
+
+
+@torch.no_grad()
+def encode(model: nn.Module, data: Dataset) -> Tensor:
+    """The mean and scale of q(z | x) of every example: (2, N, Z)."""
+    if not hasattr(model, "posterior"):
+        raise JensenError("this model has no latents to encode into: choose one with a posterior, such as vae")
+    parts = []
+    for batch in like_model(data.fixed(), model).batches(1000):
+        q_z = model.posterior(batch.x)  # type: ignore[operator]
+        parts.append(torch.stack([q_z.mean, q_z.stddev]))
+    return torch.cat(parts, 1).cpu()
+
+
+@torch.no_grad()
+def reconstruct(model: nn.Module, data: Dataset, limit: int | None = None) -> Tensor:
+    """E[x | z] at the posterior's mean of each example, or of the first `limit`: (N, *event)."""
+    if not hasattr(model, "reconstruct"):
+        raise JensenError("this model reconstructs nothing: choose one with a posterior, such as vae")
+    count = len(data) if limit is None else min(limit, len(data))
+    data = like_model(data.fixed(), model).subset(torch.arange(count))
+    return torch.cat([model.reconstruct(batch.x) for batch in data.batches(1000)]).cpu()  # type: ignore[operator]
+
+
+def check_name(path: Path, formats: tuple[str, ...] = FORMATS) -> None:
+    """Raises where the name does not end in one of `formats`: worth asking before anything is drawn."""
+    if path.suffix not in formats:
+        raise JensenError(f"cannot write {path.name}: choose a name that ends in {', '.join(formats)}")
+
+
+def write_array(path: Path, values: Tensor) -> None:
+    """A .npy file, written whole."""
+    check_name(path, (".npy",))
+    content = io.BytesIO()
+    np.save(content, values.numpy())
+    write_atomically(path, content.getvalue())
+
+
+def write_examples(path: Path, x: Tensor, data: Dataset) -> None:
+    """Examples (N, *event), in the user's own units: a .png grid of images, .npy, or .csv with a header."""
+    check_name(path)
+    if path.suffix == ".png":
+        from jensen.reporting.gallery import image_scale
+        from jensen.reporting.images import image_grid
+        from jensen.reporting.style import png
+
+        to_image = image_scale(data.spec, data)
+        if to_image is None:
+            raise JensenError(f"x of shape {data.spec.event_shape} is no image: write .npy or .csv instead of .png")
+        write_atomically(path, png(image_grid(to_image(x))))
+        return
+    raw = data.to_raw(x) if x.is_floating_point() else x
+    if path.suffix == ".npy":
+        write_array(path, raw)
+        return
+    flat = raw.flatten(1)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(data.spec.columns or [f"x{i}" for i in range(flat.shape[1])])
+    writer.writerows(flat.tolist())
+    write_atomically(path, text.getvalue().encode())
