@@ -1,0 +1,5 @@
+"""python -m jensen.cli"""
+
+from jensen.cli import main
+
+main()

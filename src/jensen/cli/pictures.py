@@ -1,0 +1,74 @@
+"""What a run can show: sample, encode, reconstruct, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jensen.cli.common import Run, Seed, open_run
+
+
+def sample(
+    run: Run,
+    out: Annotated[Path, typer.Option("--out", help=".png (a grid), .npy or .csv", metavar="FILE")],
+    num: Annotated[int, typer.Option("--num", help="how many")] = 200,
+    given: Annotated[str | None, typer.Option("--given", help="a condition", metavar="y=3")] = None,
+    per_class: Annotated[int | None, typer.Option("--per-class", help="that many of every class")] = None,
+    seed: Seed = 0,
+    temperature: Annotated[float, typer.Option("--temperature", help="1 is the model itself")] = 1.0,
+) -> None:
+    """Draw from the model."""
+    from jensen.reporting.draw import check_name, draw, write_examples
+
+    check_name(out)
+    model, split = open_run(run)
+    means = out.suffix == ".png"
+    x = draw(
+        model, num, spec=split.spec, given=given, per_class=per_class, seed=seed, temperature=temperature, means=means
+    )
+    write_examples(out, x, split.train)
+    what = "E[x | z] of draws of z" if means and hasattr(model, "sample_mean") else "draws"
+    print(f"{out}: {len(x)} {what}")
+
+
+def encode(
+    run: Run,
+    data: Annotated[str, typer.Option("--data", help="a named set (its test part), or a path", metavar="SPEC")],
+    out: Annotated[Path, typer.Option("--out", help=".npy: mean and scale, (2, N, Z)", metavar="FILE")],
+) -> None:
+    """Write the posterior's mean and scale for each example."""
+    from jensen.data import load_like
+    from jensen.reporting.draw import check_name, write_array
+    from jensen.reporting.draw import encode as posterior_of
+
+    check_name(out, (".npy",))
+    model, split = open_run(run)
+    z = posterior_of(model, load_like(split, data))
+    write_array(out, z)
+    print(f"{out}: mean and scale of q(z | x), {tuple(z.shape)}")
+
+
+def reconstruct(
+    run: Run,
+    data: Annotated[str, typer.Option("--data", help="a named set (its test part), or a path", metavar="SPEC")],
+    out: Annotated[Path, typer.Option("--out", help=".png (a grid), .npy or .csv", metavar="FILE")],
+) -> None:
+    """Write E[x | z] at the posterior's mean of each example."""
+    from jensen.data import load_like
+    from jensen.reporting.draw import check_name, write_examples
+    from jensen.reporting.draw import reconstruct as through_the_model
+
+    check_name(out)
+    model, split = open_run(run)
+    x = through_the_model(model, load_like(split, data), 200 if out.suffix == ".png" else None)
+    write_examples(out, x, split.train)
+    print(f"{out}: {len(x)} reconstructions")
+
+
+def report(run: Run) -> None:
+    """Write DIR/report.html: one page that needs nothing else."""
+    from jensen.reporting import report as write_report
+
+    print(write_report(run))
