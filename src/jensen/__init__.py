@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jensen import data
     from jensen.errors import JensenError
-    from jensen.evaluation import Evaluation, Metric, compare, evaluate
+    from jensen.evaluation import Evaluation, Metric, compare, evaluate, score
+    from jensen.evaluation.likelihood import Estimate, log_marginal_likelihood
+    from jensen.objectives import iwae_bound, log_weights
+    from jensen.objectives.elbo import elbo
     from jensen.registry import create
     from jensen.reporting import report
     from jensen.training import FitResult, Training, fit, load
@@ -31,6 +34,12 @@ _HOMES = {
     "Metric": "jensen.evaluation",
     "compare": "jensen.evaluation",
     "evaluate": "jensen.evaluation",
+    "score": "jensen.evaluation",
+    "Estimate": "jensen.evaluation.likelihood",
+    "log_marginal_likelihood": "jensen.evaluation.likelihood",
+    "elbo": "jensen.objectives.elbo",
+    "iwae_bound": "jensen.objectives",
+    "log_weights": "jensen.objectives",
     "create": "jensen.registry",
     "report": "jensen.reporting",
     "FitResult": "jensen.training",
@@ -40,6 +49,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Estimate",
     "Evaluation",
     "FitResult",
     "JensenError",
@@ -48,10 +58,15 @@ __all__ = [
     "compare",
     "create",
     "data",
+    "elbo",
     "evaluate",
     "fit",
+    "iwae_bound",
     "load",
+    "log_marginal_likelihood",
+    "log_weights",
     "report",
+    "score",
 ]
 
 

@@ -5,6 +5,7 @@ Nothing is imported before a model is asked for, so that listing them is instant
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from jensen.data.spec import Spec
+    from jensen.objectives import Objective
     from jensen.presets.base import Preset
 
 
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
 class Entry:
     """One model: a graph, its default settings and its objective.
 
-    `build` and `presets` are "module:attribute", `defaults` what is set otherwise than in the builder; the rest is
-    what `jensen models --compare` shows.
+    `build` and `presets` are "module:attribute"; `defaults` and `objective_defaults` are what is set otherwise than in
+    the builder and in the objective; the rest is what `jensen models --compare` shows.
     """
 
     name: str
     summary: str
-    kind: str  # exact, bounded or implicit
+    kind: str  # exact, bounded, implicit or reconstruction
     family: str
     source: str
     build: str
@@ -40,6 +42,7 @@ class Entry:
     kl: str = "-"
     samples: str = "-"
     defaults: dict[str, Any] = field(default_factory=dict)
+    objective_defaults: dict[str, Any] = field(default_factory=dict)
 
     def builder(self) -> Callable[..., nn.Module]:
         """build(spec, **hyperparameters) -> model."""
@@ -56,6 +59,29 @@ class Entry:
             raise unknown(f"preset of {self.name}", name, presets)
         return presets[name]
 
+    def objective_settings(self) -> dict[str, tuple[Any, Any]]:
+        """Each of the objective's settings: (type, default); none where the model brings its own way of training."""
+        from jensen.objectives.base import OBJECTIVES
+
+        if self.objective not in OBJECTIVES:
+            return {}
+        kind = OBJECTIVES[self.objective]
+        hints = get_type_hints(kind)
+        return {
+            item.name: (hints[item.name], self.objective_defaults.get(item.name, item.default))
+            for item in dataclasses.fields(kind)
+        }
+
+    def make_objective(self, **settings: Any) -> Objective | None:
+        """The model's objective under these settings, None where the model brings its own way of training."""
+        from jensen.objectives.base import OBJECTIVES, named_objective
+
+        name = settings.pop("name", self.objective)
+        if name not in OBJECTIVES:
+            return None
+        defaults = self.objective_defaults if name == self.objective else {}
+        return named_objective(name, **{**defaults, **settings})
+
     def hyperparameters(self) -> dict[str, tuple[Any, Any]]:
         """Each of the builder's keyword arguments: (type, default)."""
         builder = self.builder()
@@ -71,12 +97,22 @@ MODELS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry(
+            "autoencoder",
+            "encoder, bottleneck, decoder, plain or denoising: it reconstructs, without a density",
+            "reconstruction",
+            "latent",
+            "Hinton & Salakhutdinov (2006); Vincent et al. (2008, 2010)",
+            "jensen.models.latent.autoencoder:build",
+            "jensen.presets.autoencoder:PRESETS",
+            objective="squared error or Bernoulli",
+        ),
+        Entry(
             "vae",
             "variational autoencoder: Gaussian latents, dense networks",
             "bounded",
             "latent",
             "Kingma & Welling (2014); Rezende, Mohamed & Wierstra (2014)",
-            "jensen.models.latent.vae:build",
+            "jensen.models.latent.compose:build",
             "jensen.presets.vae:PRESETS",
             objective="elbo",
             prior="N(0, I)",
@@ -89,7 +125,7 @@ MODELS: dict[str, Entry] = {
             "bounded",
             "latent",
             "Dilokthanakul et al. (2016); Stanford CS236 (2018)",
-            "jensen.models.latent.vae:build",
+            "jensen.models.latent.compose:build",
             "jensen.presets.gmvae:PRESETS",
             objective="elbo",
             prior="mixture of Gaussians",
@@ -98,17 +134,71 @@ MODELS: dict[str, Entry] = {
             defaults={"prior": "mixture"},
         ),
         Entry(
+            "vamp-vae",
+            "variational autoencoder whose prior is its posteriors at learned pseudo-inputs, mixed",
+            "bounded",
+            "latent",
+            "Tomczak & Welling (2018)",
+            "jensen.models.latent.compose:build",
+            "jensen.presets.vamp_vae:PRESETS",
+            objective="elbo",
+            prior="mixture of posteriors",
+            kl="monte carlo",
+            samples="p(x | z), z ~ p(z)",
+            defaults={"prior": "vamp"},
+        ),
+        Entry(
+            "beta-vae",
+            "variational autoencoder whose KL is weighted by beta",
+            "bounded",
+            "latent",
+            "Higgins et al. (2017)",
+            "jensen.models.latent.compose:build",
+            "jensen.presets.beta_vae:PRESETS",
+            objective="elbo",
+            prior="N(0, I)",
+            kl="closed form",
+            samples="p(x | z), z ~ p(z)",
+            objective_defaults={"beta": 4.0},
+        ),
+        Entry(
             "iwae",
             "importance-weighted autoencoder: the same model under a tighter bound",
             "bounded",
             "latent",
             "Burda, Grosse & Salakhutdinov (2016)",
-            "jensen.models.latent.vae:build",
+            "jensen.models.latent.compose:build",
             "jensen.presets.iwae:PRESETS",
             objective="iwae",
             prior="N(0, I)",
             kl="in the weights",
             samples="p(x | z), z ~ p(z)",
+        ),
+        Entry(
+            "hierarchical",
+            "two layers of latent variables, each Gaussian given the next",
+            "bounded",
+            "latent",
+            "Burda, Grosse & Salakhutdinov (2016)",
+            "jensen.models.latent.hierarchical:build",
+            "jensen.presets.hierarchical:PRESETS",
+            objective="iwae",
+            prior="N(0, I) at the top, learned below",
+            kl="in the weights",
+            samples="p(x | z1), z1 ~ p(z1 | z2), z2 ~ p(z2)",
+        ),
+        Entry(
+            "two-stage-vae",
+            "variational autoencoder with a learned scale, and a second one of its latents",
+            "bounded",
+            "latent",
+            "Dai & Wipf (2019)",
+            "jensen.models.latent.two_stage:build",
+            "jensen.presets.two_stage_vae:PRESETS",
+            objective="the elbo of each stage",
+            prior="p(z | u), u ~ N(0, I)",
+            kl="monte carlo",
+            samples="p(x | z), z ~ p(z | u), u ~ N(0, I)",
         ),
         Entry(
             "made",

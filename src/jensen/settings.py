@@ -41,6 +41,8 @@ def configure(name: str, preset: str | None, source: str | None, assignments: Se
         _overlay(settings, chosen.preset(preset))
     elif source is None:
         raise JensenError(f"{name} needs data: give --data, or a --preset ({', '.join(chosen.all_presets())})")
+    if not (source or settings.source):
+        raise JensenError(f"preset {preset} of {name} is for a file that you have: give --data FILE")
     settings.source = located(source or settings.source)
     apply(settings, assignments)
     return settings
@@ -84,7 +86,7 @@ def of_run(folder: Path) -> Settings:
 
 def _overlay(settings: Settings, preset: Preset) -> None:
     data = dict(preset.data)
-    settings.source = data.pop("source")
+    settings.source = data.pop("source", "")
     settings.data |= data
     settings.hyperparameters |= preset.model
     settings.objective |= preset.objective
@@ -131,7 +133,6 @@ def fit_run(settings: Settings, folder: Path, resume: bool, preset: str | None) 
     import torch
 
     from jensen.data import load
-    from jensen.objectives.base import OBJECTIVES, named_objective
     from jensen.training import Training, fit
 
     training = Training(**settings.training)
@@ -146,15 +147,13 @@ def fit_run(settings: Settings, folder: Path, resume: bool, preset: str | None) 
     with torch.random.fork_rng([]):
         torch.manual_seed(training.seed)
         model = create(settings.model, split.spec, **settings.hyperparameters)
-    name = settings.objective.pop("name", entry(settings.model).objective)
-    objective = named_objective(name, **settings.objective) if name in OBJECTIVES else None
+    objective = entry(settings.model).make_objective(**settings.objective)
     fit(model, split, objective, out=folder, resume=resume, training=training)
 
 
 def keys(chosen: Entry) -> dict[str, tuple[str, str, Any, Any]]:
     """Every key of `--set` for a model: (section, the section's own name for it, type, default)."""
     from jensen.data import load
-    from jensen.objectives.base import OBJECTIVES
     from jensen.training import Training
 
     known: dict[str, tuple[str, str, Any, Any]] = {}
@@ -163,8 +162,7 @@ def keys(chosen: Entry) -> dict[str, tuple[str, str, Any, Any]]:
             known["data_seed" if name == "seed" else name] = ("data", name, annotation, default)
     for name, (annotation, default) in chosen.hyperparameters().items():
         known[name] = ("hyperparameters", name, annotation, default)
-    if chosen.objective in OBJECTIVES:
-        known |= {name: ("objective", name, *rest) for name, rest in fields(OBJECTIVES[chosen.objective]).items()}
+    known |= {name: ("objective", name, *rest) for name, rest in chosen.objective_settings().items()}
     known |= {name: ("training", name, *rest) for name, rest in fields(Training).items()}
     return known
 

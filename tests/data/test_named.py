@@ -16,7 +16,7 @@ from jensen.data.download import Remote, fetch
 from jensen.errors import JensenError
 
 RANDOM = np.random.default_rng(0)
-TOY = ("ring", "moons", "eight-gaussians", "pinwheel", "correlated-gaussian")
+TOY = ("ring", "moons", "eight-gaussians", "pinwheel", "correlated-gaussian", "manifold")
 
 
 def sizes(name: str, **options: object) -> tuple[int, int, int]:

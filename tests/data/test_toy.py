@@ -132,6 +132,15 @@ def test_loaded_toy_data_are_draws_of_the_density() -> None:
     torch.testing.assert_close(split.test.to(dtype=torch.float64).all().x, drawn[12_000:])
 
 
+def test_the_manifold_has_two_dimensions() -> None:
+    x = load("manifold", seed=3).train.to(dtype=torch.float64).all().x
+    torch.testing.assert_close(x, toy.manifold(14_000, seed=3)[:10_000])
+    near = x[(x - x[0]).norm(dim=1).argsort()[:12]]
+    spread = torch.linalg.svdvals(near - near.mean(0))
+    assert spread[1] > 10 * spread[2], "the neighbours of a point lie in a plane"
+    assert torch.linalg.svdvals(x - x.mean(0))[4] > 1, "and all of them do not"
+
+
 def test_unknown_density() -> None:
     with pytest.raises(JensenError, match="did you mean 'moons'"):
         toy.density("moon")

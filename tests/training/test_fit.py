@@ -62,6 +62,13 @@ def test_the_rate_rises_then_falls() -> None:
     assert rates[-1] == pytest.approx(1 / 90)
 
 
+def test_the_published_schedule_of_importance_weighting() -> None:
+    settings = Training(steps=2 * 3280, learning_rate=1e-3, schedule="burda")
+    rates = [1e4 * learning_rate(settings, step) for step in range(settings.steps)]
+    stages = [10, 7.2, 5.2, 3.7, 2.7, 1.9, 1.4, 1.0]
+    assert rates == pytest.approx([rate for i, rate in enumerate(stages) for _ in range(2 * 3**i)])
+
+
 def test_a_user_module_trains_and_is_loaded_into_an_instance(tmp_path: Path) -> None:
     class Head(nn.Module):
         def __init__(self, inputs: int, outputs: int) -> None:

@@ -63,7 +63,7 @@ class Dataset:
     def batch(self, index: Int64[Tensor, "batch"]) -> Batch:
         """The examples of these positions: x (B, *event), y (B,).
 
-        Binary, unit and real x are floating point (`dtype`), 8-bit and categorical x are int64. Dynamic binarisation
+        x is floating point (`dtype`), and int64 where its kind is 8-bit or categorical. Dynamic binarisation
         and dequantisation draw from the global torch generator of the device, anew at each call.
         """
         fixed = self.treatment.draws and self.treatment.seed is not None
@@ -140,7 +140,7 @@ class Dataset:
 
     def to_raw(self, x: Shaped[Tensor, "batch *event"]) -> Shaped[Tensor, "batch *event"]:
         """x back in the user's own units; dequantised values are floored to the level that they belong to."""
-        if self.spec.kind != "real":
+        if self.spec.kind not in ("real", "mixed"):
             return x
         return self.treatment.to(x.device).to_raw(x.double()).to(x.dtype)
 

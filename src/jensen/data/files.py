@@ -9,6 +9,7 @@ import shutil
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from jensen.data import images
 from jensen.data.download import cache
 from jensen.data.raw import Raw
+from jensen.data.spec import Column
 from jensen.errors import JensenError
 
 # Above this a .npy file stays on disk and is memory-mapped.
@@ -27,12 +29,22 @@ _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0
 _SUFFIXES = ".npy, .npz, .csv, .tsv, .parquet, .idx, .idx.gz (or ...-ubyte.gz), .txt, or a folder of PNG or JPEG images"
 
 
-def read(path: Path, *, target: str | None, target_required: bool, window: int, stream: bool) -> Raw:
+def read(
+    path: Path,
+    *,
+    target: str | None,
+    target_required: bool,
+    columns: str | Mapping[str, Column] | None,
+    window: int | None,
+    stream: bool,
+) -> Raw:
     """What the file or folder holds, read by the reader that its name calls for."""
     suffix = path.suffix.lower()
     is_table = suffix in TABLES
     if target is not None and not is_table:
         raise JensenError(f"{path}: target='{target}' names a column of a table (.csv, .tsv, .parquet): leave it out")
+    if columns is not None and not is_table:
+        raise JensenError(f"{path}: columns is for a table (.csv, .tsv, .parquet): leave it out")
     if stream and suffix != ".npy":
         raise JensenError(f"{path}: stream=True needs a .npy file: save the array with numpy.save, or leave stream out")
     if path.is_dir():
@@ -42,13 +54,13 @@ def read(path: Path, *, target: str | None, target_required: bool, window: int, 
     if is_table:
         from jensen.data import tables
 
-        return tables.read_table(path, target, target_required)
+        return tables.read_table(path, target, target_required, columns)
     if suffix == ".npy":
         return Raw(read_npy(path, stream), path.name)
     if suffix == ".npz":
         return read_npz(path)
     if suffix == ".txt":
-        return read_text(path, window)
+        return read_text(path, 64 if window is None else window)
     if suffix in (".gz", ".idx") or path.name.endswith("-ubyte"):
         return Raw(read_idx(path), path.name)
     raise JensenError(f"{path}: no reader for '{suffix}': expected {_SUFFIXES}")
@@ -60,7 +72,9 @@ def read_npy(path: Path, stream: bool = False) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise JensenError(f"{path}: not a complete .npy file of numbers ({_one_line(error)}): save it again") from error
+        raise JensenError(
+            f"{path}: not a complete .npy file of numbers ({_one_line(error)}): {_remedy(error)}"
+        ) from error
 
 
 def read_npz(path: Path) -> Raw:
@@ -87,7 +101,9 @@ def load_npz(path: Path, keys: tuple[str, ...] | None = None) -> dict[str, np.nd
             wanted = [key for key in archive.files if keys is None or key in keys]
             return {key: archive[key] for key in wanted}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise JensenError(f"{path}: not a complete .npz file of numbers ({_one_line(error)}): save it again") from error
+        raise JensenError(
+            f"{path}: not a complete .npz file of numbers ({_one_line(error)}): {_remedy(error)}"
+        ) from error
 
 
 def npz_member(path: Path, key: str) -> np.ndarray:
@@ -157,6 +173,11 @@ def read_text(path: Path, window: int) -> Raw:
             f"{path}: {len(data):,} bytes give no piece of window={window}: choose a window of 1 to {len(data)}"
         )
     return Raw(data[: len(data) // window * window].reshape(-1, window), path.name, form="levels", top=255)
+
+
+def _remedy(error: Exception) -> str:
+    # An array of arrays is an array of objects, which only a pickle could hold.
+    return "cut examples of unequal length to one" if "Object arrays" in str(error) else "save it again"
 
 
 def _one_line(error: Exception) -> str:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
+from jensen.data import series
 from jensen.data.dataset import Dataset, Split
 from jensen.data.files import TABLES
 from jensen.data.load import Source, make_part, read_raw, settled
 from jensen.data.raw import Raw, checked
-from jensen.data.spec import Spec
+from jensen.data.spec import Column, Spec
 from jensen.data.treatment import Form, Treatment
 from jensen.errors import JensenError
 
@@ -27,30 +27,36 @@ def load_like(split: Split, source: Source) -> Dataset:
     Errors: a JensenError where the event shape, the kind, the columns or the classes differ from the split's.
     """
     options, spec, fitted = split.options, split.spec, split.train.treatment
-    suffix = "" if isinstance(source, np.ndarray | Tensor) else Path(source).suffix.lower()
+    suffix = Path(source).suffix.lower() if isinstance(source, str | Path) else ""
     raw = read_raw(
         source,
         labels=None,
         target=options["target"] if suffix in TABLES else None,
         target_required=False,
+        columns=_known_columns(spec) if suffix in TABLES else None,
         window=options["window"],
         stream=options["stream"] and suffix == ".npy",
         seed=options["seed"],
     )
     if raw.form is None and fitted.form == "real":
         raw = replace(raw, form="real")
-    raw = checked(raw, as_levels=options["as_levels"] and (fitted.form == "levels" or raw.x.dtype == np.uint8))
-    raw = _with_columns_of(raw, spec)
-    if tuple(raw.x.shape[1:]) != spec.event_shape:
+    as_levels = options["as_levels"] and (fitted.form == "levels" or raw.x.dtype == np.uint8)
+    raw = checked(raw, as_levels, as_counts=fitted.form == "counts")
+    window, difference = series.window_of(split.source, options["window"]), options["difference"]
+    raw = series.in_order(_with_columns_of(raw, spec), window, difference)
+    expected = spec.event_shape if window is None else spec.event_shape[1:]
+    if tuple(raw.x.shape[1:]) != expected:
         raise JensenError(
-            f"{raw.name}: examples of shape {tuple(raw.x.shape[1:])}, expected {spec.event_shape} as in "
+            f"{raw.name}: examples of shape {tuple(raw.x.shape[1:])}, expected {expected} as in "
             f"'{split.source}': bring them to that shape, or choose other data"
         )
     rule = _rule_for(raw, split)
     raw = _with_labels_of(raw, split)
     rows = np.arange(len(raw.x)) if raw.parts is None else raw.parts[2]
-    treatment = spec.treatment if rule.form != "bits" else raw.treatment
-    return settled(make_part(raw, replace(spec, treatment=treatment), rule, rows, "test"), options["seed"])
+    treatment = spec.treatment if rule.form != "bits" else series.described(raw.treatment, window, difference)
+    spec = replace(spec, treatment=treatment)
+    data = settled(make_part(raw, spec, rule, rows, "test"), options["seed"])
+    return data if window is None else series.in_windows(data, window, spec)
 
 
 def _rule_for(raw: Raw, split: Split) -> Treatment:
@@ -58,7 +64,7 @@ def _rule_for(raw: Raw, split: Split) -> Treatment:
     fitted = split.train.treatment
     rule = replace(fitted, seed=None, drawn=False)
     form, same_top = raw.form, raw.top == fitted.top
-    if form == fitted.form and form in ("real", "bits"):
+    if form == fitted.form and form in ("real", "bits", "counts", "mixed"):
         return rule
     if form == "bits" and fitted.kind == "binary":
         return Treatment("binary", "bits")
@@ -76,7 +82,14 @@ def _rule_for(raw: Raw, split: Split) -> Treatment:
 
 def _in_words(form: Form, top: int) -> str:
     words = {"bits": "bits", "real": "real values", "grey": f"grey values 0..{top}", "levels": f"levels 0..{top}"}
-    return words[form]
+    return {**words, "counts": "counts", "mixed": "columns of mixed type"}[form]
+
+
+def _known_columns(spec: Spec) -> dict[str, Column] | None:
+    """What each column was in training, by name; None where the table was not of mixed type."""
+    if spec.column_types is None or spec.columns is None:
+        return None
+    return dict(zip(spec.columns, spec.column_types, strict=True))
 
 
 def _with_columns_of(raw: Raw, spec: Spec) -> Raw:

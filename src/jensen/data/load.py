@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -12,14 +13,14 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from jensen.data import files, named
+from jensen.data import files, named, series
 from jensen.data.dataset import Dataset, Part, Split, chunks, native
 from jensen.data.raw import Raw, checked
-from jensen.data.spec import Kind, Spec
+from jensen.data.spec import Column, Kind, Spec
 from jensen.data.treatment import Binarize, Treatment
 from jensen.errors import JensenError, unknown
 
-Source = str | Path | np.ndarray | Tensor
+Source = str | Path | np.ndarray | Tensor | list[Any]
 
 
 def load(
@@ -29,12 +30,15 @@ def load(
     dequantize: bool = False,
     standardize: bool = False,
     as_levels: bool = False,
+    as_counts: bool = False,
+    columns: str | None = None,
     validation: int | float | None = None,
     test: int | float | None = None,
     seed: int = 0,
     labels: np.ndarray | Tensor | list[int] | None = None,
     target: str | None = None,
-    window: int = 64,
+    window: int | None = None,
+    difference: bool = False,
     stream: bool = False,
 ) -> Split:
     """Loads data and splits it into training, validation and test parts.
@@ -46,14 +50,21 @@ def load(
             "threshold" (at one half) or "none". None is "none".
         dequantize: 8-bit values become real, x = (value + u) / 256 with u uniform on [0, 1).
         standardize: real values become (x - mean) / standard deviation, entry by entry, fitted on the training part;
-            `Dataset.log_det` puts the log-determinant back. An entry that is constant in training is only centred.
+            `Dataset.log_det` puts the log-determinant back. An entry that is constant in training is only centred. Of
+            mixed columns only the real ones.
         as_levels: 8-bit grey values (or whole numbers) are kept as categories instead of intensities.
+        as_counts: whole numbers from 0 up are kept as counts.
+        columns: "mixed" takes each column of a table for what it looks like: text and two values other than 0 and 1
+            are categories, 0 and 1 are bits, whole numbers from 0 up are counts, all else is real.
+            "mixed,NAME=KIND,..." says otherwise of some.
         validation, test: how many rows (an int) or what part of them (a float below 1). None is the set's own split,
             or a tenth; validation=0 gives those rows to training. A set's own test part is never resized.
         seed: of the shuffle before splitting, of static binarisation, and of a toy density's draws.
         labels: one integer for each row of one's own data.
         target: the column of a table that holds the labels.
-        window: the length of the pieces, in bytes, that a text is cut into.
+        window: x is a window of so many rows of a series (T, C), which is split into blocks of time: windows overlap in
+            training and lie end to end in validation and test. Of a text: the bytes of a piece, 64 where it is None.
+        difference: rows of a series become x_t - x_{t-1}, of which log p is that of the rows given the one before.
         stream: leave a .npy file on disk, whatever its size; above 1 GiB that is so anyway.
 
     Returns:
@@ -70,7 +81,13 @@ def load(
     binarize = binarize or "none"
     if binarize not in get_args(Binarize):
         raise unknown("binarize", binarize, get_args(Binarize))
-    wanted = {"binarize": binarize != "none", "dequantize": dequantize, "as_levels": as_levels}
+    wanted = {
+        "binarize": binarize != "none",
+        "dequantize": dequantize,
+        "as_levels": as_levels,
+        "as_counts": as_counts,
+        "columns": columns is not None,
+    }
     chosen = [name for name, on in wanted.items() if on]
     if len(chosen) > 1:
         raise JensenError(f"{chosen[0]} and {chosen[1]} exclude each other: choose one of them")
@@ -79,18 +96,24 @@ def load(
         "dequantize": dequantize,
         "standardize": standardize,
         "as_levels": as_levels,
+        "as_counts": as_counts,
+        "columns": columns,
         "validation": validation,
         "test": test,
         "seed": seed,
         "labels": None if labels is None else np.asarray(labels).tolist(),
         "target": target,
         "window": window,
+        "difference": difference,
         "stream": stream,
     }
-    raw = read_raw(source, labels=labels, target=target, window=window, stream=stream, seed=seed)
-    raw = checked(raw, as_levels=as_levels)
-    kind, treatment = _kind(raw, binarize, dequantize, standardize, as_levels)
-    parts = _rows_of_parts(raw, validation, test, seed)
+    raw = read_raw(source, labels=labels, target=target, columns=columns, window=window, stream=stream, seed=seed)
+    window = series.window_of(source, window)
+    if window is not None and stream:
+        raise JensenError("stream and window exclude each other: choose one of them")
+    raw = series.in_order(checked(raw, as_levels, as_counts), window, difference)
+    kind, treatment = _kind(raw, binarize, dequantize, standardize, as_levels, as_counts)
+    parts = _rows_of_parts(raw, validation, test, seed, shuffled=window is None)
     assert raw.form is not None
     rule = Treatment(kind, raw.form, raw.top, cast(Binarize, binarize), dequantize)
     if dequantize:
@@ -100,14 +123,19 @@ def load(
         kind=kind,
         levels={"binary": 2, "8-bit": 256, "categorical": raw.top + 1}.get(kind),
         num_classes=raw.num_classes,
-        treatment=treatment,
+        treatment=series.described(treatment, window, difference),
         columns=raw.columns,
+        column_types=raw.types,
     )
     datasets = [make_part(raw, spec, rule, rows, part) for rows, part in zip(parts, get_args(Part), strict=True)]
     if standardize:
         shift, scale = _mean_and_scale(datasets[0])
         datasets = [replace(d, treatment=replace(rule, shift=shift, scale=scale)) for d in datasets]
-    train, held_out, tested = (settled(d, seed) for d in datasets)
+    datasets = [settled(d, seed) for d in datasets]
+    if window is not None:
+        spec = replace(spec, event_shape=(window, *spec.event_shape))
+        datasets = [series.in_windows(d, window, spec) for d in datasets]
+    train, held_out, tested = datasets
     return Split(train, held_out, tested, _source_name(source), options)
 
 
@@ -116,16 +144,21 @@ def read_raw(
     *,
     labels: np.ndarray | Tensor | list[int] | None,
     target: str | None,
-    window: int,
+    columns: str | Mapping[str, Column] | None,
+    window: int | None,
     stream: bool,
     seed: int,
     target_required: bool = True,
 ) -> Raw:
     """The stored values that a name, a path or an array stands for."""
+    if isinstance(source, list):
+        raise series.no_array(source)
     if isinstance(source, Tensor):
         source = source.detach().cpu().numpy()
     if target is not None and (isinstance(source, np.ndarray) or str(source) in named.NAMES):
         raise JensenError(f"target='{target}' names a column of a table (.csv, .tsv, .parquet): leave it out")
+    if columns is not None and (isinstance(source, np.ndarray) or str(source) in named.NAMES):
+        raise JensenError("columns is for a table (.csv, .tsv, .parquet): leave it out")
     if stream and (isinstance(source, np.ndarray) or str(source) in named.NAMES):
         raise JensenError("stream=True needs a .npy file: leave it out")
     if isinstance(source, np.ndarray):
@@ -144,13 +177,17 @@ def read_raw(
                     f"no such file or folder '{source}': check the path, or name a set ('jensen datasets')"
                 )
             raise unknown("data set (and no such file)", str(source), named.NAMES)
-        raw = files.read(path, target=target, target_required=target_required, window=window, stream=stream)
+        raw = files.read(
+            path, target=target, target_required=target_required, columns=columns, window=window, stream=stream
+        )
     if labels is not None:
         raw = replace(raw, y=np.asarray(labels), classes=None)
     return raw
 
 
-def _kind(raw: Raw, binarize: str, dequantize: bool, standardize: bool, as_levels: bool) -> tuple[Kind, str]:
+def _kind(
+    raw: Raw, binarize: str, dequantize: bool, standardize: bool, as_levels: bool, as_counts: bool
+) -> tuple[Kind, str]:
     """The kind of x and what was done to it that cannot be undone."""
     if binarize != "none":
         if raw.form != "grey":
@@ -165,24 +202,39 @@ def _kind(raw: Raw, binarize: str, dequantize: bool, standardize: bool, as_level
                 f"{raw.name}: dequantize needs 8-bit values (uint8), got {_in_words(raw)}: leave dequantize out"
             )
         kind, treatment = "real", "dequantised"
-    elif as_levels and raw.form != "levels":
+    elif (as_levels and raw.form != "levels") or (as_counts and raw.form != "counts"):
+        name = "as_levels" if as_levels else "as_counts"
         if raw.form != "grey" or raw.top == 1:
-            raise JensenError(f"{raw.name}: as_levels needs whole numbers, got {_in_words(raw)}: leave as_levels out")
-        kind, treatment = "8-bit" if raw.top == 255 else "categorical", raw.treatment
+            raise JensenError(f"{raw.name}: {name} needs whole numbers, got {_in_words(raw)}: leave {name} out")
+        kind, treatment = "count" if as_counts else "8-bit" if raw.top == 255 else "categorical", raw.treatment
     elif standardize and raw.form == "grey" and raw.top == 1:
         kind, treatment = "real", raw.treatment
     else:
         assert raw.form is not None
-        kinds = {"bits": "binary", "grey": "unit", "levels": "categorical", "real": "real"}
+        kinds = {
+            "bits": "binary",
+            "grey": "unit",
+            "levels": "categorical",
+            "real": "real",
+            "counts": "count",
+            "mixed": "mixed",
+        }
         kind, treatment = kinds[raw.form], raw.treatment
-    if standardize and kind != "real":
+    if standardize and kind not in ("real", "mixed"):
         remedy = "dequantize=True makes it so" if raw.form == "grey" else "leave standardize out"
         raise JensenError(f"{raw.name}: standardize needs real values, got {_in_words(raw)}: {remedy}")
     return cast(Kind, kind), treatment
 
 
 def _in_words(raw: Raw) -> str:
-    words = {"bits": "bits", "levels": "categories", "real": "real values", "grey": f"grey values in [0, {raw.top}]"}
+    words = {
+        "bits": "bits",
+        "levels": "categories",
+        "real": "real values",
+        "grey": f"grey values in [0, {raw.top}]",
+        "counts": "counts",
+        "mixed": "columns of mixed type",
+    }
     assert raw.form is not None
     return words[raw.form]
 
@@ -205,11 +257,11 @@ def settled(dataset: Dataset, seed: int) -> Dataset:
 
 
 def _rows_of_parts(
-    raw: Raw, validation: int | float | None, test: int | float | None, seed: int
+    raw: Raw, validation: int | float | None, test: int | float | None, seed: int, shuffled: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if raw.parts is None:
         total = len(raw.x)
-        order = np.random.default_rng(seed).permutation(total)
+        order = np.random.default_rng(seed).permutation(total) if shuffled else np.arange(total)[::-1]
         num_test = _count("test", 0.1 if test is None else test, total)
         num_validation = _count("validation", 0.1 if validation is None else validation, total)
         kept = order[num_test + num_validation :]
@@ -238,7 +290,10 @@ def _count(what: str, asked: int | float, total: int) -> int:
 
 
 def _mean_and_scale(train: Dataset) -> tuple[Float64[Tensor, "*event"], Float64[Tensor, "*event"]]:
-    """Mean and standard deviation of each entry over the training part, in the stored units; scale 1 where it is 0."""
+    """Mean and standard deviation of each entry over the training part, in the stored units; scale 1 where it is 0.
+
+    In rows of mixed type 0 and 1 where a column is not real.
+    """
     plain = replace(train, treatment=replace(train.treatment, shift=None, scale=None), dtype=torch.float64).fixed(0)
     count, mean, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
     for part in chunks(len(plain), plain.spec.num_dims):
@@ -249,6 +304,9 @@ def _mean_and_scale(train: Dataset) -> tuple[Float64[Tensor, "*event"], Float64[
         count += len(x)
         mean = mean + delta * len(x) / count
     deviation = (squares / count).sqrt()
+    if train.spec.column_types is not None:
+        real = torch.tensor([column.kind == "real" for column in train.spec.column_types])
+        mean, deviation = torch.where(real, mean, 0.0), torch.where(real, deviation, 1.0)
     return mean, torch.where(deviation > 0, deviation, 1.0)
 
 

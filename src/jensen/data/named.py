@@ -150,12 +150,28 @@ _LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
         ),
         published.svhn,
     ),
+    (
+        NamedSet(
+            "exchange-rate",
+            (8,),
+            "real",
+            (6070, 759, 759),
+            None,
+            "Lai, Chang, Yang and Liu (2018)",
+            published.EXCHANGE_RATE.url,
+            "a series: the first 80%, the next 10% and the last 10% of the days",
+        ),
+        published.exchange_rate,
+    ),
     *(
         (
-            NamedSet(name, (2,), "real", _TOY_SIZES, None, source, "drawn with the seed", "independent draws"),
-            published.toy_density(name),
+            NamedSet(name, shape, "real", _TOY_SIZES, None, source, "drawn with the seed", "independent draws"),
+            published.toy_set(name),
         )
-        for name, source in toy.SOURCES.items()
+        for name, shape, source in (
+            *((name, (2,), source) for name, source in toy.SOURCES.items()),
+            ("manifold", (20,), "Dai and Wipf (2019)"),
+        )
     ),
 ]
 _SETS = {entry.name: (entry, reader) for entry, reader in _LIST}

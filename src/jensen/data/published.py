@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,12 @@ DSPRITES = Remote(
     "https://github.com/google-deepmind/dsprites-dataset/raw/master/dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
     None,
 )
+EXCHANGE_RATE = Remote(
+    "timeseries/exchange_rate.txt.gz",
+    "https://github.com/laiguokun/multivariate-time-series-data/raw/master/exchange_rate/exchange_rate.txt.gz",
+    None,
+)
+_CURRENCIES = ("australia", "britain", "canada", "switzerland", "china", "japan", "new zealand", "singapore")
 _SVHN = [
     Remote(
         "svhn/train_32x32.mat",
@@ -98,11 +105,12 @@ def idx_set(name: str, base: str, md5: dict[str, str]) -> Reader:
     return reader
 
 
-def toy_density(name: str) -> Reader:
-    """Draws from a density of `jensen.data.toy`."""
+def toy_set(name: str) -> Reader:
+    """Draws from a density of `jensen.data.toy`, or points of its manifold."""
 
     def reader(seed: int) -> Raw:
-        x = toy.density(name).sample(14_000, seed).numpy()
+        draw = toy.manifold if name == "manifold" else toy.density(name).sample
+        x = draw(14_000, seed).numpy()
         rows = np.arange(14_000)
         return Raw(x, name, form="real", parts=(rows[:10_000], rows[10_000:12_000], rows[12_000:]))
 
@@ -196,3 +204,16 @@ def dsprites(seed: int) -> Raw:
     tenth = len(x) // 10
     parts = _shuffled(len(x), (len(x) - 2 * tenth, tenth, tenth), seed)
     return Raw(x[:, None], "dsprites", y, "bits", parts=parts, num_classes=3)
+
+
+def exchange_rate(seed: int) -> Raw:
+    """Daily rates of eight currencies in US dollars, 1990 to 2016, split by blocks of time."""
+    path = fetch(EXCHANGE_RATE)
+    try:
+        x = np.loadtxt(path, delimiter=",", ndmin=2)
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        raise JensenError(f"{path}: no complete table of numbers: download it again") from error
+    _require(EXCHANGE_RATE, x.shape, (7588, len(_CURRENCIES)))
+    cuts = round(len(x) * 0.8), round(len(x) * 0.9)
+    train, validation, test = np.split(np.arange(len(x)), cuts)
+    return Raw(x, "exchange-rate", form="real", columns=_CURRENCIES, parts=(train, validation, test))

@@ -7,8 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jensen.data.dataset import chunks
+from jensen.data.spec import Column
 from jensen.data.treatment import Form
 from jensen.errors import JensenError
+
+# Every whole number up to it is a number of single precision.
+LARGEST_COUNT = 2**24
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,8 @@ class Raw:
     """Stored values x (N, *event) and labels y (N,), and what is known of them.
 
     `form` None is to be inferred by `checked`. `parts` are the rows of train, validation and test where the set
-    comes with a split of its own. `treatment` is what was done to x before it was stored.
+    comes with a split of its own. `treatment` is what was done to x before it was stored. `types` are the columns of
+    form "mixed".
     """
 
     x: np.ndarray
@@ -29,9 +34,10 @@ class Raw:
     classes: tuple[str, ...] | None = None
     parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     num_classes: int | None = None
+    types: tuple[Column, ...] | None = None
 
 
-def checked(raw: Raw, as_levels: bool = False) -> Raw:
+def checked(raw: Raw, as_levels: bool = False, as_counts: bool = False) -> Raw:
     """`raw` with its form settled, its values found to agree with it, images channels first and labels int64.
 
     Errors: no rows, a type that is not numeric, NaN or infinity (at the first row and entry), labels that are not
@@ -40,8 +46,8 @@ def checked(raw: Raw, as_levels: bool = False) -> Raw:
     raw = _typed(raw)
     low, high, whole = _scan(raw)
     if raw.form is None:
-        raw = _inferred(raw, low, high, whole, as_levels)
-    elif raw.form != "real" and (low < 0 or high > raw.top):
+        raw = _inferred(raw, low, high, whole, as_levels, as_counts)
+    elif raw.form not in ("real", "mixed") and (low < 0 or high > raw.top):
         raise JensenError(f"{raw.name}: values in [{low:g}, {high:g}], expected [0, {raw.top}]: get the file again")
     return _labelled(_channels_first(raw))
 
@@ -50,6 +56,8 @@ def _typed(raw: Raw) -> Raw:
     x = raw.x
     if x.ndim == 0 or x.size == 0:
         raise JensenError(f"{raw.name}: no rows (shape {x.shape}): give at least one example, rows first")
+    if x.dtype == object:
+        raise JensenError(f"{raw.name}: examples of unequal length, or no numbers: cut them to one length")
     if x.dtype.kind not in "biuf":
         raise JensenError(f"{raw.name}: values of type {x.dtype}, expected numbers: convert them to floats or integers")
     return replace(raw, x=x[:, None]) if x.ndim == 1 else raw
@@ -79,8 +87,15 @@ def _not_finite(raw: Raw, row: int, entry: list[int], value: str) -> str:
     return f"{raw.name}: {value} at row {row} (counted from 0), {where}: drop such rows or fill them in before loading"
 
 
-def _inferred(raw: Raw, low: float, high: float, whole: bool, as_levels: bool) -> Raw:
+def _inferred(raw: Raw, low: float, high: float, whole: bool, as_levels: bool, as_counts: bool) -> Raw:
     x, table = raw.x, raw.columns is not None
+    if as_counts:
+        if not whole or low < 0 or high > LARGEST_COUNT:
+            raise JensenError(
+                f"{raw.name}: as_counts needs whole numbers from 0 to {LARGEST_COUNT:,}, got "
+                f"{'values' if whole else 'fractions'} in [{low:g}, {high:g}]: leave as_counts out"
+            )
+        return replace(raw, form="counts")
     if as_levels and (table or x.dtype != np.uint8):
         if not whole or low < 0 or high >= 2**31:
             raise JensenError(f"{raw.name}: as_levels needs whole numbers from 0 up, got values in [{low:g}, {high:g}]")
@@ -97,7 +112,7 @@ def _inferred(raw: Raw, low: float, high: float, whole: bool, as_levels: bool) -
 def _channels_first(raw: Raw) -> Raw:
     # Images are channels first. Only pixels are touched: a real (N, time, channel) array keeps its axes.
     x = raw.x
-    if raw.form == "real" or raw.form == "levels" or raw.columns is not None:
+    if raw.form in ("real", "levels", "counts", "mixed") or raw.columns is not None:
         return raw
     if x.ndim == 3:
         return replace(raw, x=x[:, None])

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from jensen.data.columns import encoded
 from jensen.data.raw import Raw
+from jensen.data.spec import Column
 from jensen.errors import JensenError, unknown
 
 
-def read_table(path: Path, target: str | None, target_required: bool) -> Raw:
+def read_table(
+    path: Path, target: str | None, target_required: bool, columns: str | Mapping[str, Column] | None = None
+) -> Raw:
     """The columns of a table as float64, and its labels where `target` names their column.
 
-    Labels that are text become 0, 1, ... in the order of their names.
+    Labels that are text become 0, 1, ... in the order of their names. `columns` is None where every column is a
+    number, and otherwise as `jensen.data.columns.encoded` takes it.
 
     Errors: a missing header, ragged rows (which line), text or nothing where a number is expected (which column and
     line), an unknown target.
     """
-    frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_separated(path, target, target_required)
+    if path.suffix.lower() == ".parquet":
+        frame = _read_parquet(path)
+    else:
+        frame = _read_separated(path, target, target_required, columns is not None)
     y, classes = None, None
     if target is not None and target in frame.columns:
         y, classes = _labels(path, frame[target])
@@ -29,7 +38,11 @@ def read_table(path: Path, target: str | None, target_required: bool) -> Raw:
         raise unknown(f"target in {path.name}: column", target, frame.columns)
     if frame.width == 0:
         raise JensenError(f"{path}: no columns besides the target: give at least one")
-    return Raw(_numbers(path, frame), path.name, y, columns=tuple(frame.columns), classes=classes)
+    names = tuple(frame.columns)
+    if columns is None:
+        return Raw(_numbers(path, frame), path.name, y, columns=names, classes=classes)
+    x, types = encoded(path, _texts(path, frame), columns)
+    return Raw(x, path.name, y, "mixed", columns=names, classes=classes, types=types)
 
 
 def _read_parquet(path: Path) -> pl.DataFrame:
@@ -39,7 +52,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         raise JensenError(f"{path}: not a complete parquet file: write it again") from error
 
 
-def _read_separated(path: Path, target: str | None, target_required: bool) -> pl.DataFrame:
+def _read_separated(path: Path, target: str | None, target_required: bool, mixed: bool) -> pl.DataFrame:
     separator = _separator(path)
     header = _header(path, separator)
     if target is not None and target_required and target not in header:
@@ -47,11 +60,13 @@ def _read_separated(path: Path, target: str | None, target_required: bool) -> pl
     try:
         frame = pl.read_csv(path, separator=separator, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        _explain(path, separator, target)
+        _explain(path, separator, target, mixed)
         raise JensenError(f"{path}: not a table that can be read: check for stray quotes or odd characters") from error
-    frame = frame.with_columns(pl.exclude(target or "").str.strip_chars().cast(pl.Float64, strict=False))
+    cells = pl.exclude(target or "").str.strip_chars()
+    # An empty cell is null in both.
+    frame = frame.with_columns(cells.replace("", None) if mixed else cells.cast(pl.Float64, strict=False))
     if frame.height == 0 or any(column.null_count() for column in frame):
-        _explain(path, separator, target)
+        _explain(path, separator, target, mixed)
         # Nothing wrong but blank lines.
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     return frame
@@ -85,7 +100,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _explain(path: Path, separator: str, target: str | None) -> None:
+def _explain(path: Path, separator: str, target: str | None, mixed: bool) -> None:
     """Raises what is wrong with the first line that is; lines are counted from 1, as an editor counts them."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         lines = csv.reader(file, delimiter=separator)
@@ -101,7 +116,7 @@ def _explain(path: Path, separator: str, target: str | None) -> None:
                     "make all lines of one length"
                 )
             for name, cell in zip(header, cells, strict=True):
-                if name != target and not _is_number(cell):
+                if name != target and not _is_number(cell) and not (mixed and cell.strip()):
                     raise JensenError(_not_a_number(path, lines.line_num, name, cell))
         if count == 0:
             raise JensenError(f"{path}: a header and no rows: give at least one row")
@@ -112,7 +127,7 @@ def _not_a_number(path: Path, line: int, name: str, cell: str) -> str:
         return f"{path}: column '{name}' is empty at line {line}: fill it in, or drop such rows"
     return (
         f"{path}: column '{name}' holds the text '{cell}' at line {line}, expected a number with a decimal point: "
-        f"drop the column, or make it the labels with target='{name}'"
+        f"drop the column, make it the labels with target='{name}', or say columns=mixed"
     )
 
 
@@ -131,12 +146,24 @@ def _numbers(path: Path, frame: pl.DataFrame) -> np.ndarray:
     for column in frame:
         if not (column.dtype.is_numeric() or column.dtype == bool):
             raise JensenError(
-                f"{path}: column '{column.name}' is of type {column.dtype}, expected numbers: drop the column, or make "
-                f"it the labels with target='{column.name}'"
+                f"{path}: column '{column.name}' is of type {column.dtype}, expected numbers: drop the column, make "
+                f"it the labels with target='{column.name}', or say columns=mixed"
             )
-        if column.null_count():
-            raise JensenError(
-                f"{path}: column '{column.name}' is empty at row {column.is_null().arg_max()} (counted from 0): "
-                "fill it in, or drop such rows"
-            )
+        _not_empty(path, column)
     return frame.cast(pl.Float64).to_numpy(order="c")
+
+
+def _texts(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    for column in frame:
+        if column.dtype.is_nested() or column.dtype.is_temporal():
+            raise JensenError(f"{path}: column '{column.name}' is of type {column.dtype}: drop the column")
+        _not_empty(path, column)
+    return frame.cast({pl.Boolean: pl.UInt8}).cast(pl.String)
+
+
+def _not_empty(path: Path, column: pl.Series) -> None:
+    if column.null_count():
+        raise JensenError(
+            f"{path}: column '{column.name}' is empty at row {column.is_null().arg_max()} (counted from 0): "
+            "fill it in, or drop such rows"
+        )

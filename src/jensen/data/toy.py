@@ -1,6 +1,6 @@
-"""Densities in the plane whose log p is known: what a density model can be judged against.
+"""Densities in the plane whose log p is known: what a density model can be judged against; and a surface in R^20.
 
-Each has `log_prob(x)`, (B, 2) -> (B,) in nats, and `sample(num_samples, seed)`, both in float64.
+Each density has `log_prob(x)`, (B, 2) -> (B,) in nats, and `sample(num_samples, seed)`, both in float64.
 """
 
 from __future__ import annotations
@@ -39,6 +39,18 @@ def density(name: str) -> Density:
     if name not in _DENSITIES:
         raise unknown("toy density", name, _DENSITIES)
     return _DENSITIES[name]
+
+
+def manifold(num_samples: int, seed: int = 0) -> Float64[Tensor, "num_samples 20"]:
+    """Points of a smooth surface of dimension 2 in R^20, (N, 20): x = sin(u W + b), u uniform on the square [-1, 1]^2.
+
+    W and b are the same for every seed. There is no density: all mass is on a set of volume 0, which is what a learned
+    scale of the likelihood has to find out (Dai & Wipf 2019).
+    """
+    fixed, generator = torch.Generator().manual_seed(0), torch.Generator().manual_seed(seed)
+    weight = torch.randn(2, 20, dtype=torch.float64, generator=fixed)
+    bias = 2 * math.pi * _uniform(20, fixed)
+    return (torch.stack([2 * _uniform(num_samples, generator) - 1 for _ in range(2)], 1) @ weight + bias).sin()
 
 
 def _normal(n: int, generator: torch.Generator) -> Tensor:

@@ -14,8 +14,9 @@ from jensen.data.spec import Kind
 
 Binarize = Literal["none", "dynamic", "static", "threshold"]
 
-# What stored values mean: bits are 0 or 1, grey is an intensity from 0 to `top`, levels are names 0, 1, ..., `top`.
-Form = Literal["bits", "grey", "levels", "real"]
+# What stored values mean: bits are 0 or 1, grey is an intensity from 0 to `top`, levels are names 0, 1, ..., `top`,
+# counts are whole numbers from 0 up, and in mixed rows each column is something of its own.
+Form = Literal["bits", "grey", "levels", "real", "counts", "mixed"]
 
 
 def counter_uniform(seed: int, rows: Int64[Tensor, "batch"], size: int) -> Float64[Tensor, "batch size"]:
@@ -62,7 +63,8 @@ class Treatment:
     kind "unit":                    x = s / top
     kind "real":                    x = (s - shift) / scale, or (s + u - shift) / scale where dequantize is set
                                     (Theis, van den Oord and Bethge, 2016)
-    kind "binary", "8-bit", "categorical" otherwise: x = s
+    kind "mixed":                   x = (s - shift) / scale, where shift is 0 and scale 1 in all but real columns
+    kind "binary", "8-bit", "categorical", "count" otherwise: x = s
 
     `form` says what s is, and `top` the largest s of grey or levels (255 for 8-bit grey). `shift` and `scale` are
     float64, of the event's shape or (). `seed` is None where u is drawn anew from the global torch generator each
@@ -100,7 +102,7 @@ class Treatment:
             return self.bits(stored, rows, dtype)
         if self.kind == "unit":
             return stored.to(dtype) if self.top == 1 else stored.to(dtype).div_(self.top)
-        if self.kind == "real":
+        if self.kind in ("real", "mixed"):
             return self._rescale(self.noisy(stored, rows) if self.draws else stored, dtype)
         return stored.to(dtype)
 

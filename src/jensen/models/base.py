@@ -1,8 +1,9 @@
 """The contract between models and everything that uses them: protocols, and no behaviour.
 
 A model is a plain `nn.Module`. What it can do is what it has: a density has `log_prob`, a latent-variable model has
-`prior`, `posterior` and `likelihood`, a mixture fitted by EM has `e_step` and `m_step`, and an implicit model has
-`sample` alone. A capability that a model lacks is an absent method.
+`prior`, `posterior` and `likelihood`, a mixture fitted by EM has `e_step` and `m_step`, an implicit model has `sample`
+alone, and one that only reconstructs has `encode` and `reconstruct`. A capability that a model lacks is an absent
+method.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch.distributions import Distribution
 
 from jensen.data.spec import Batch
 
-ModelKind = Literal["exact", "bounded", "implicit"]
+ModelKind = Literal["exact", "bounded", "implicit", "reconstruction"]
 
 
 @runtime_checkable
@@ -41,6 +42,23 @@ class Latent(Protocol):
 
     def likelihood(self, z: Tensor) -> Distribution:
         """p(x | z): batch_shape (..., B), event_shape of x."""
+        ...
+
+
+@runtime_checkable
+class Reconstructing(Protocol):
+    """A model that codes x and decodes the code."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The code of x, (B, Z)."""
+        ...
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """The decoded code of x, (B, *event)."""
+        ...
+
+    def reconstruction_errors(self, x: Tensor) -> dict[str, Tensor]:
+        """What is lost of each example, (B,), by name: in nats, or in squared units of x where the name says so."""
         ...
 
 
@@ -91,10 +109,13 @@ class TakesTurns(Protocol):
 def kind_of(model: nn.Module) -> ModelKind:
     """What the model can say of x, read off its capabilities.
 
-    "exact" where it has `log_prob`, "bounded" where it has p(z), q(z | x) and p(x | z), "implicit" otherwise.
+    "exact" where it has `log_prob`, "bounded" where it has p(z), q(z | x) and p(x | z), "reconstruction" where it codes
+    x and cannot be sampled, "implicit" otherwise.
     """
     if isinstance(model, Exact):
         return "exact"
     if isinstance(model, Latent):
         return "bounded"
+    if isinstance(model, Reconstructing) and not hasattr(model, "sample"):
+        return "reconstruction"
     return "implicit"

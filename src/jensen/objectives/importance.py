@@ -70,10 +70,12 @@ def doubly_reparameterised_bound(
     q_z = model.posterior(x)
     if not q_z.has_rsample:
         raise JensenError("the doubly reparameterised gradient needs a posterior with rsample: use gradient=plain")
-    with torch.no_grad():
-        fixed = model.posterior(x)  # log q as a function of z alone: what its parameters would add has mean zero
     z = q_z.rsample(torch.Size([num_samples]))
-    log_w = model.likelihood(z).log_prob(x) + model.prior().log_prob(z) - fixed.log_prob(z)
+    # log q as a function of z alone, for what its parameters would add has mean zero. Taking that part out, rather
+    # than scoring z under a q made without gradients, also holds where q uses its weights only when it is asked.
+    score = q_z.log_prob(z.detach())
+    log_q = q_z.log_prob(z) - score + score.detach()
+    log_w = model.likelihood(z).log_prob(x) + model.prior().log_prob(z) - log_q
     normalised = log_w.detach().softmax(0)
     if z.requires_grad:
         z.register_hook(lambda gradient: normalised[..., None] * gradient)  # the second factor of w~^2

@@ -10,7 +10,8 @@ from typing import Any
 class Preset:
     """Data, model, objective and training of one run: the keyword arguments of each, where they are not the default.
 
-    `data` holds `source` (a named set or a path) and the options of `jensen.data.load`.
+    `data` holds `source` (a named set or a path; none where --data has to name a file) and the options of
+    `jensen.data.load`.
     """
 
     description: str

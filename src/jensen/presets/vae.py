@@ -10,6 +10,11 @@ _CS236_NET = {
     "likelihood": "bernoulli",
 }
 _ALL_OF_MNIST = {"source": "mnist", "binarize": "dynamic", "validation": 0}
+# The columns are rounded: a scale of a tenth of a column's spread, at least, keeps the density off single values.
+_WINE_NET = {"latent_dim": 6, "hidden": (64, 64), "likelihood_scale": "decoder", "scale_floor": 0.1}
+_WINE_TRAINING = {"steps": 5000, "schedule": "linear", "validate_every": 500, "keep": "best"}
+_IMAGE_NET = {"net": "convolutional", "hidden": (32, 64), "latent_dim": 20}
+_IMAGE_TRAINING = {"steps": 3000, "learning_rate": 4e-3, "warmup": 0.05, "schedule": "linear", "validate_every": 500}
 
 PRESETS = {
     "tiny": Preset(
@@ -55,5 +60,54 @@ PRESETS = {
             "start_from_data": False,
         },
         training={"steps": 9375, "batch_size": 128, "learning_rate": 1e-3},
+    ),
+    "wine": Preset(
+        "half a minute: UCI wine quality (--data winequality-white.csv), 11 real columns, `quality` left out",
+        data={"standardize": True, "target": "quality"},
+        model=_WINE_NET,
+        training=_WINE_TRAINING,
+    ),
+    "wine-mixed": Preset(
+        "half a minute: UCI wine quality (--data winequality-white.csv), 11 real columns and `quality` as a category",
+        data={"standardize": True, "columns": "mixed,quality=categorical"},
+        model=_WINE_NET,
+        training=_WINE_TRAINING,
+    ),
+    "manifold": Preset(
+        "seconds: a surface of dimension 2 in R^20 under 5 latents, which the learned scale has to find out",
+        data={"source": "manifold"},
+        model={"latent_dim": 5, "hidden": (128, 128), "activation": "tanh", "likelihood_scale": "learned"},
+        training={"steps": 4000, "batch_size": 200, "learning_rate": 3e-3, "warmup": 0.05, "schedule": "linear"},
+    ),
+    "fashion-mnist": Preset(
+        "two minutes: 28 x 28 fashion, resampled to bits, by convolutions",
+        data={"source": "fashion-mnist", "binarize": "dynamic"},
+        model=_IMAGE_NET,
+        training=_IMAGE_TRAINING,
+    ),
+    "fashion-mnist-8bit": Preset(
+        "two minutes: 28 x 28 fashion at 256 levels, a discretised logistic, by convolutions",
+        data={"source": "fashion-mnist", "as_levels": True},
+        model={**_IMAGE_NET, "likelihood": "discretised-logistic"},
+        training=_IMAGE_TRAINING,
+    ),
+    "freyfaces": Preset(
+        "half a minute: 28 x 20 video frames at 256 levels, by convolutions; held out are the last of the video",
+        data={"source": "freyfaces", "as_levels": True},
+        model={**_IMAGE_NET, "likelihood": "discretised-logistic"},
+        training={**_IMAGE_TRAINING, "steps": 1000, "learning_rate": 2e-3, "validate_every": 100, "keep": "best"},
+    ),
+    "exchange-rate": Preset(
+        "half a minute: ten days of eight exchange rates' daily differences, by recurrent networks",
+        data={"source": "exchange-rate", "window": 10, "difference": True, "standardize": True},
+        # Quiet and wild days differ by orders of magnitude; below the floor lie the days on which a rate was pegged.
+        model={
+            "net": "recurrent",
+            "hidden": (64,),
+            "latent_dim": 8,
+            "likelihood_scale": "decoder",
+            "scale_floor": 0.1,
+        },
+        training={"steps": 1500, "learning_rate": 2e-3, "warmup": 0.05, "schedule": "linear", "validate_every": 250},
     ),
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution, Independent, constraints
 
 from jensen.data import Dataset
 from jensen.errors import JensenError
@@ -63,9 +65,22 @@ def check_support(likelihood: Distribution, x: Tensor) -> None:
             raise JensenError(f"Bernoulli likelihood needs x in [0, 1], got {worst}: {REMEDY}")
     elif not bool(support.check(x).all()):  # type: ignore[union-attr]
         raise JensenError(
-            f"{name} likelihood needs x in {support}, got values from {float(x.min()):g} to {float(x.max()):g}: "
+            f"{name} likelihood needs {_in_words(support)}, got values from {float(x.min()):g} to {float(x.max()):g}: "
             "choose a likelihood that fits the data"
         )
+
+
+def _in_words(support: Any) -> str:
+    """A constraint as a person would say it."""
+    while hasattr(support, "base_constraint"):
+        support = support.base_constraint
+    if support is constraints.boolean:
+        return "bits, 0 or 1"
+    if support is constraints.nonnegative_integer:
+        return "whole numbers from 0 up"
+    if type(support) is type(constraints.integer_interval(0, 1)):
+        return f"whole numbers from {support.lower_bound} to {support.upper_bound}"
+    return f"x in {'[0, 1]' if support is constraints.unit_interval else support}"
 
 
 def likelihood_name(likelihood: Distribution) -> str:

@@ -21,7 +21,8 @@ class Training:
     batch_size: examples a step, over all processes together.
     learning_rate, betas, eps, weight_decay: Adam's (decay decoupled, as in AdamW, where it is not 0).
     warmup: fraction of the steps over which the rate rises linearly from 0.
-    schedule: "constant", or "linear" to 0 after the warm-up.
+    schedule: "constant", "linear" to 0 after the warm-up, or "burda": to a tenth in eight stages, each three times as
+        long as the last (Burda, Grosse & Salakhutdinov 2016).
     max_grad_norm: gradients are scaled down to this norm, a player at a time; 0 leaves them.
     seed: the run is a function of it.
     device: "auto" is the GPU where there is one. devices: processes, each with a share of every batch.
@@ -40,7 +41,7 @@ class Training:
     eps: float = 1e-8
     weight_decay: float = 0.0
     warmup: float = 0.0
-    schedule: Literal["constant", "linear"] = "constant"
+    schedule: Literal["constant", "linear", "burda"] = "constant"
     max_grad_norm: float = 0.0
     seed: int = 0
     device: str = "auto"
@@ -88,7 +89,8 @@ class Training:
         check_device(device)
         precision = self.precision
         if precision == "auto":
-            coarse = spec.kind != "real" and all(p.dtype == torch.float32 for p in model.parameters())
+            coarse = spec.kind in ("binary", "unit", "8-bit", "categorical")
+            coarse = coarse and all(p.dtype == torch.float32 for p in model.parameters())
             precision = "bf16" if coarse and has_bf16(device) else "32"
         compiled = self.compile
         if compiled == "auto":

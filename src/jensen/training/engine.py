@@ -266,12 +266,16 @@ class EMEngine:
 
 
 def learning_rate(training: Training, number: int) -> float:
-    """The rate at step `number`: linear from 0 over the warm-up, then constant or linear to 0 at the last step."""
+    """The rate at step `number`: linear from 0 over the warm-up, then as the schedule says."""
     warmup = round(training.warmup * training.steps)
     if number < warmup:
         return training.learning_rate * (number + 1) / warmup
     if training.schedule == "constant":
         return training.learning_rate
+    if training.schedule == "burda":
+        # Stage i = 0 .. 7 is 3^i of 3,280 epochs at 10^(-i/7) times the first rate, rounded as its authors did.
+        stage = next(i for i in range(8) if 2 * 3280 * number < (3 ** (i + 1) - 1) * training.steps)
+        return training.learning_rate * round(10 ** (1 - stage / 7), 1) / 10
     return training.learning_rate * (training.steps - number) / (training.steps - warmup)
 
 

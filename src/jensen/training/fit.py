@@ -16,6 +16,7 @@ from jensen.data import Split
 from jensen.errors import JensenError, unknown
 from jensen.models.base import Mixture
 from jensen.objectives.base import Objective, default_objective, objective_config
+from jensen.registry import entry
 from jensen.training import checkpoint
 from jensen.training.check import check_data
 from jensen.training.config import Training
@@ -47,7 +48,8 @@ def fit(
     Args:
         model: any nn.Module that keeps the contract; it is trained in place, and left on its device.
         data: as from `jensen.data.load`.
-        objective: how; by default the model's own turns, else maximum likelihood, else the ELBO, by what it can do.
+        objective: how; by default the registry's for a model that `create` made, else the model's own turns, maximum
+            likelihood or the ELBO, by what it can do.
             A model with `e_step` and `m_step` is fitted by expectation maximisation.
         out: the run's folder, written atomically; None keeps nothing.
         resume: go on with the run in `out` where its last checkpoint stands. It ends with the same bits as a run that
@@ -74,7 +76,7 @@ def fit(
     by_em = objective is None and isinstance(model, Mixture)
     if by_em:
         training = dataclasses.replace(training, log_every=1)  # each iteration is a pass over all the data
-    chosen = None if by_em else objective or default_objective(model)
+    chosen = None if by_em else objective or _own_objective(model)
     config = {
         "format": checkpoint.VERSION,
         "model": getattr(model, "recipe", {"name": None, "class": type(model).__qualname__}),
@@ -103,6 +105,12 @@ def fit(
         model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     model.to(training.device)
     return FitResult(model.eval(), history)
+
+
+def _own_objective(model: nn.Module) -> Objective:
+    """What the registry names for a model that `create` made, else what the model's capabilities allow."""
+    name = getattr(model, "recipe", {}).get("name")
+    return (entry(name).make_objective() if name else None) or default_objective(model)
 
 
 def _claim(folder: Path, config: dict[str, Any], resume: bool) -> None:

@@ -19,9 +19,11 @@ from torch.distributions import Distribution
 
 from jensen.data import Split
 from jensen.errors import JensenError
+from jensen.models.base import Latent
 from jensen.objectives.base import Objective
 from jensen.training import checkpoint
 from jensen.training.check import floating_tensor
+from jensen.training.collapse import Watch
 from jensen.training.config import Training
 from jensen.training.engine import EMEngine, Engine, GradientEngine
 from jensen.training.processes import cuda_devices
@@ -93,6 +95,10 @@ class Loop:
         self.best_weights: dict[str, Tensor] = {}
         self.step = 0
         self.saved = 0
+        looked_at = self.validation if len(self.validation) else self.train
+        self.watch = Watch(model, looked_at, job.objective, job.training) if isinstance(model, Latent) else None
+        self.seen = ""
+        self.warned = False
         self.engine: Engine
 
     def run(self) -> list[dict[str, Any]]:
@@ -123,9 +129,11 @@ class Loop:
                 last = self.step == training.steps or self.engine.converged
                 if self.step % training.log_every == 0 or last:
                     shown = self._log()
-                    bar.update(self.step, shown)
+                    bar.update(self.step, shown, self.seen)
                 if len(self.validation) and self._is_due(training.validate_every, last):
                     self._validate()
+                if self.watch is not None and (last or self._is_due(training.validate_every, last)):
+                    self._look(self.watch, bar)
                 if last or self._is_due(training.checkpoint_every, last):
                     self._save(last)
                 if interrupted and not last:
@@ -182,6 +190,16 @@ class Loop:
         if self.job.training.keep == "best" and (self.best is None or score > self.best):
             self.best = score
             self.best_weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+
+    def _look(self, watch: Watch, bar: Progress) -> None:
+        """The row of the latents; the first time that they carry nothing, whoever watches is told."""
+        row = watch.look(self.step)
+        self.metrics.append(row)
+        self.seen = f"{row['active_units']} of {row['latent_dim']} units active"
+        if "warning" in row and not self.warned:
+            self.warned = True
+            if self.fabric.is_global_zero:
+                bar.say(f"jensen: step {self.step:,}: {row['warning']}")
 
     def _save(self, last: bool = False) -> None:
         """A checkpoint: the figures so far are on disk before it, and model.safetensors is derived from it after."""

@@ -35,11 +35,19 @@ class Progress:
             )
             self._task = self._bar.add_task(what, total=total, completed=done, figures="")
 
-    def update(self, step: int, figures: dict[str, float]) -> None:
-        """Where the run stands."""
+    def update(self, step: int, figures: dict[str, float], note: str = "") -> None:
+        """Where the run stands: figures in nats, and what else is worth a word."""
         if self._bar is not None:
             text = "  ".join(f"{name} {value:.2f}" for name, value in figures.items() if name != "loss")
-            self._bar.update(self._task, completed=step, figures=text + (" nats" if text else ""))
+            nats = " nats" if text and "squared_error" not in figures else ""
+            self._bar.update(self._task, completed=step, figures="  ".join(filter(None, (text + nats, note))))
+
+    def say(self, line: str) -> None:
+        """A line on standard error, above the bar where there is one."""
+        if self._bar is None:
+            print(line, file=sys.stderr)
+        else:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Progress:
         if self._bar is not None:
