@@ -11,7 +11,7 @@ from typing import NoReturn, cast
 
 import typer
 
-from jensen.cli import evidence, listing, pictures, training
+from jensen.cli import bracket, checks, evidence, listing, pictures, training
 from jensen.errors import JensenError
 
 app = typer.Typer(
@@ -25,6 +25,10 @@ for command in (
     training.fit,
     evidence.evaluate,
     evidence.compare,
+    bracket.bracket,
+    checks.score,
+    checks.information,
+    checks.verify,
     pictures.sample,
     pictures.encode,
     pictures.reconstruct,

@@ -19,27 +19,35 @@ def evaluate(
     run: Run,
     data: Data = None,
     num_samples: Annotated[int, typer.Option("--num-samples", help="importance samples for each example")] = 1000,
+    annealed: Annotated[
+        int | None, typer.Option("--annealed", help="also anneal N of the rows, chosen by a seed", metavar="N")
+    ] = None,
+    refine: Annotated[
+        int | None, typer.Option("--refine", help="also find the best q of each of N rows", metavar="N")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Every figure the model's kind allows, with its kind, unit and errors."""
-    from jensen.evaluation.runs import evaluate_run, over_seeds, seeds_of
+    from jensen.evaluation.runs import evaluate_run, run_data, seeds_of
+    from jensen.evaluation.subset import evaluate_annealed, evaluate_refined
+    from jensen.training import load
 
-    runs = seeds_of(run)
-    found = [evaluate_run(folder, data, num_samples, progress=None) for folder in runs or [run]]
-    first = found[0]
-    if not runs:
-        print(json.dumps(_public(first)) if as_json else _table(first))
-        return
-    spreads = over_seeds(found)
+    seeds = seeds_of(run)
+    folders = seeds or [run]
+    more = {
+        name: [evaluate_some(load(folder), run_data(folder, data), asked, num_samples) for folder in folders]
+        for name, asked, evaluate_some in (
+            ("annealed", annealed, evaluate_annealed),
+            ("refined", refine, evaluate_refined),
+        )
+        if asked is not None
+    }
+    whole = [evaluate_run(folder, data, num_samples, progress=None) for folder in folders]
+    public, table = (_seeds_public, _seeds_table) if seeds else (_public_of_one, _table_of_one)
     if as_json:
-        print(json.dumps({"runs": [_public(one) for one in found], "spread": [vars(spread) for spread in spreads]}))
-        return
-    rows = [("figure", "mean", "sd over seeds", "kind", "unit")]
-    for spread in spreads:
-        deviation = "" if spread.standard_deviation is None else f"{spread.standard_deviation:.3f}"
-        rows.append((spread.name, f"{spread.mean:.3f}", deviation, spread.kind, spread.unit))
-    print(f"{first.model} on {first.split}: {first.n:,} examples, seeds: {len(runs)}; measure: {first.measure}")
-    print(table_of(rows))
+        print(json.dumps(public(whole) | {name: public(found) for name, found in more.items()}))
+    else:
+        print("\n\n".join(table(found) for found in (whole, *more.values())))
 
 
 def compare(
@@ -72,9 +80,32 @@ def _public(found: Evaluation) -> dict[str, Any]:
     return {key: value for key, value in found.to_json().items() if key != "data"}
 
 
-def _table(found: Evaluation) -> str:
+def _public_of_one(found: list[Evaluation]) -> dict[str, Any]:
+    return _public(found[0])
+
+
+def _seeds_public(found: list[Evaluation]) -> dict[str, Any]:
+    from jensen.evaluation.runs import over_seeds
+
+    return {"runs": [_public(one) for one in found], "spread": [vars(spread) for spread in over_seeds(found)]}
+
+
+def _table_of_one(evaluations: list[Evaluation]) -> str:
+    (found,) = evaluations
     rows: list[Sequence[str]] = [("figure", "value", "± over examples", "± over draws", "kind", "unit", "samples")]
     for m in found.metrics:
         errors = [("" if error is None else f"{error:.4f}") for error in (m.standard_error, m.mc_standard_error)]
         rows.append((m.name, f"{m.value:.4f}", *errors, m.kind, m.unit, str(m.num_samples or "")))
     return f"{found.model} on {found.split}: {found.n:,} examples; measure: {found.measure}\n{table_of(rows)}"
+
+
+def _seeds_table(found: list[Evaluation]) -> str:
+    from jensen.evaluation.runs import over_seeds
+
+    first = found[0]
+    rows = [("figure", "mean", "sd over seeds", "kind", "unit")]
+    for spread in over_seeds(found):
+        deviation = "" if spread.standard_deviation is None else f"{spread.standard_deviation:.3f}"
+        rows.append((spread.name, f"{spread.mean:.3f}", deviation, spread.kind, spread.unit))
+    said = f"{first.model} on {first.split}: {first.n:,} examples, seeds: {len(found)}; measure: {first.measure}"
+    return f"{said}\n{table_of(rows)}"

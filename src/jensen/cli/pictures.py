@@ -36,9 +36,9 @@ def sample(
 def encode(
     run: Run,
     data: Annotated[str, typer.Option("--data", help="a named set (its test part), or a path", metavar="SPEC")],
-    out: Annotated[Path, typer.Option("--out", help=".npy: mean and scale, (2, N, Z)", metavar="FILE")],
+    out: Annotated[Path, typer.Option("--out", help=".npy: mean, scale (2, N, Z); or codes (N, Z)", metavar="FILE")],
 ) -> None:
-    """Write the posterior's mean and scale for each example."""
+    """Write the posterior's mean and scale for each example, or its code."""
     from jensen.data import load_like
     from jensen.reporting.draw import check_name, write_array
     from jensen.reporting.draw import encode as posterior_of
@@ -47,7 +47,7 @@ def encode(
     model, split = open_run(run)
     z = posterior_of(model, load_like(split, data))
     write_array(out, z)
-    print(f"{out}: mean and scale of q(z | x), {tuple(z.shape)}")
+    print(f"{out}: {'mean and scale of q(z | x)' if z.dim() == 3 else 'codes z'}, {tuple(z.shape)}")
 
 
 def reconstruct(
@@ -55,7 +55,7 @@ def reconstruct(
     data: Annotated[str, typer.Option("--data", help="a named set (its test part), or a path", metavar="SPEC")],
     out: Annotated[Path, typer.Option("--out", help=".png (a grid), .npy or .csv", metavar="FILE")],
 ) -> None:
-    """Write E[x | z] at the posterior's mean of each example."""
+    """Write each example's reconstruction: E[x | z] at the posterior's mean, or the decoded code."""
     from jensen.data import load_like
     from jensen.reporting.draw import check_name, write_examples
     from jensen.reporting.draw import reconstruct as through_the_model

@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
+from torch.distributions import Distribution
 
 from jensen.errors import JensenError
-from jensen.evaluation.likelihood import Estimate, LogMean
-from jensen.inference.annealed_importance import Annealing, Path, anneal, tune_step_sizes
+from jensen.evaluation.log_mean import Estimate, LogMean
+from jensen.evaluation.onednn import OneDNNLinear
+from jensen.inference.annealed_importance import Annealing, Path, anneal, pilot
 from jensen.models.base import Latent
 
-# Examples annealed together: their chains' activations stay in a CPU's cache.
-EXAMPLES = 100
+# Entries of x scored at once, over chains and examples: what a gradient keeps of them stays in the cache of a CPU.
+CPU_ENTRIES = 2**18
+GPU_ENTRIES = 2**28
 
 
 class Bracket(NamedTuple):
-    """Lower and upper ends of log p(x) for simulated examples, each (B,), nats; in expectation they enclose it.
+    """Lower and upper ends of log p(x) for simulated examples x (B, *event), each (B,), nats.
 
-    acceptance is the mean over all HMC steps of the forward chains.
+    In expectation they enclose it. acceptance is the mean over all HMC steps of the forward chains.
     """
 
     lower: Tensor
     upper: Tensor
     acceptance: float
+    x: Tensor
 
     @property
     def gap(self) -> tuple[float, float]:
         """The mean of upper - lower over the examples, and its standard error."""
-        difference = self.upper - self.lower
-        return float(difference.mean()), float(difference.std()) / math.sqrt(len(difference))
+        return mean_and_error(self.upper - self.lower)
+
+
+@dataclass(frozen=True)
+class _Fast:
+    """The same model, decoding by oneDNN where it can; its weights are held to be constants."""
+
+    model: Latent
+
+    def prior(self) -> Distribution:
+        return self.model.prior()
+
+    def posterior(self, x: Tensor) -> Distribution:
+        return self.model.posterior(x)
+
+    def likelihood(self, z: Tensor) -> Distribution:
+        with OneDNNLinear(constant_weights=True):
+            return self.model.likelihood(z)
+
+
+def mean_and_error(values: Tensor) -> tuple[float, float]:
+    """The mean over examples, and its standard error."""
+    return float(values.mean()), float(values.std()) / math.sqrt(len(values))
 
 
 def annealed(model: Latent, x: Shaped[Tensor, "batch *event"], annealing: Annealing | None = None) -> Estimate:
@@ -42,9 +68,9 @@ def annealed(model: Latent, x: Shaped[Tensor, "batch *event"], annealing: Anneal
     """
     annealing = annealing or Annealing()
     parts = []
-    for some in x.split(EXAMPLES):
-        path = Path(model, some, annealing.start)
-        log_weights, _ = anneal(path, annealing, tune_step_sizes(path, annealing))
+    for some in x.split(examples_at_once(x, annealing)):
+        path = Path(_Fast(model), some, annealing)
+        log_weights, _ = anneal(path, pilot(path))
         total = LogMean(len(some), some.device)
         total.add(log_weights)
         parts.append(total.estimate())
@@ -60,7 +86,7 @@ def bracket(model: Latent, num_examples: int = 100, annealing: Annealing | None 
     Args:
         model: anything with prior(), posterior(x) and likelihood(z).
         num_examples: B.
-        annealing: the schedule of both directions; step sizes are tuned by a pilot run and then frozen.
+        annealing: of both directions; their schedule is found by a pilot run and then frozen.
     """
     if num_examples < 2:
         raise JensenError(f"num_examples must be at least 2, got {num_examples}")
@@ -69,14 +95,22 @@ def bracket(model: Latent, num_examples: int = 100, annealing: Annealing | None 
         z = model.prior().sample(torch.Size([num_examples]))
         x = model.likelihood(z).sample()
     lower, upper, rates = [], [], []
-    for some_x, some_z in zip(x.split(EXAMPLES), z.split(EXAMPLES), strict=True):
-        path = Path(model, some_x, annealing.start)
-        sizes = tune_step_sizes(path, annealing)
-        forward, rate = anneal(path, annealing, sizes)
+    size = examples_at_once(x, annealing)
+    for some_x, some_z in zip(x.split(size), z.split(size), strict=True):
+        path = Path(_Fast(model), some_x, annealing)
+        schedule = pilot(path)
+        forward, rate = anneal(path, schedule)
         start = some_z.expand(annealing.num_chains, *some_z.shape)
-        backward, _ = anneal(path, annealing, sizes, backward_from=start)
+        backward, _ = anneal(path, schedule, backward_from=start)
         log_chains = math.log(annealing.num_chains)
         lower.append(forward.logsumexp(0) - log_chains)
         upper.append(log_chains - (-backward).logsumexp(0))
         rates.append(rate.mean())
-    return Bracket(torch.cat(lower), torch.cat(upper), float(torch.stack(rates).mean()))
+    return Bracket(torch.cat(lower), torch.cat(upper), float(torch.stack(rates).mean()), x)
+
+
+def examples_at_once(x: Tensor, annealing: Annealing) -> int:
+    """How many examples are annealed together: equal parts of x, by its shape alone."""
+    entries = (CPU_ENTRIES if x.device.type == "cpu" else GPU_ENTRIES) // annealing.num_chains
+    num_parts = math.ceil(x.numel() / max(entries, x[0].numel()))
+    return math.ceil(len(x) / num_parts)

@@ -52,7 +52,9 @@ def compare(evaluations: Mapping[str, Evaluation]) -> Comparison:
     refused: dict[str, str] = {}
     for run, evaluation in evaluations.items():
         metric = headline(evaluation)
-        if metric is None:
+        if metric is None and any(one.kind == "objective" for one in evaluation.metrics):
+            refused[run] = f"{evaluation.model} only reconstructs: its errors say nothing of p(x); choose a vae"
+        elif metric is None:
             refused[run] = f"{evaluation.model} has no density: its samples can be compared, not its likelihood"
         elif metric.kind == "objective":
             refused[run] = (

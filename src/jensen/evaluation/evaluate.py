@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from jensen.data import Dataset
-from jensen.data.spec import Measure
 from jensen.errors import JensenError
 from jensen.evaluation.latents import ActiveUnits
 from jensen.evaluation.likelihood import Bounds, Mean, bounds, examples_at_once
+from jensen.evaluation.residuals import Residuals
 from jensen.evaluation.results import Evaluation, Kind, Metric, mean_metric
 from jensen.evaluation.samples import kernel_two_sample
-from jensen.models.base import Latent, kind_of
+from jensen.models.base import Latent, Reconstructing, kind_of
 from jensen.training.check import check_data, like_model
 from jensen.training.processes import cuda_devices
 from jensen.training.progress import Progress
@@ -32,8 +32,9 @@ def evaluate(
     """Every figure that the model's kind allows, over all of `data`.
 
     exact: log_prob and bits_per_dim. bounded: elbo, reconstruction = E_q log p(x | z), kl, the importance-weighted
-    bounds at 1, 10, 100, ... num_samples, bits_per_dim from the tightest of them, active_units. implicit: the kernel
-    two-sample statistic between samples and data.
+    bounds at 1, 10, 100, ... num_samples, bits_per_dim from the tightest of them, active_units, and the scale of a
+    Gaussian likelihood beside that of its residuals. implicit: the kernel two-sample statistic between samples and
+    data. reconstruction: the model's own reconstruction errors.
 
     Densities are over the user's own units: the log-determinant of any scaling is put back, and the measure says
     whether they are probabilities of counts or densities over a volume. A Bernoulli likelihood of grey values sums to
@@ -62,11 +63,13 @@ def evaluate(
                 discrete, metrics, examples = _exact(model, data)
             elif kind == "bounded":
                 discrete, metrics, examples = _bounded(model, data, num_samples, progress)
+            elif kind == "reconstruction":
+                discrete, (metrics, examples) = False, _reconstructed(model, data)
             else:
                 discrete, metrics, examples = False, _implicit(model, data), {}
     finally:
         model.train(was_training)
-    measure = str(Measure("counts" if discrete else "volume", data.spec.treatment))
+    measure = str(data.spec.measure(discrete))
     if kind == "implicit":
         measure = "none: the model has no density"
     elif any(metric.kind == "objective" for metric in metrics):
@@ -116,7 +119,7 @@ def _bounded(
     assert isinstance(model, Latent)
     ladder = (*(k for k in (10**power for power in range(10)) if k < num_samples), num_samples)
     parts: dict[str, list[Mean]] = {}
-    active = ActiveUnits()
+    active, residuals = ActiveUnits(), Residuals()
     method = ""
     with Progress(len(data), 0, progress, "evaluate") as bar:
         for x, log_det in _batches(data, num_samples):
@@ -125,6 +128,7 @@ def _bounded(
             for name, mean in _named(found, log_det).items():
                 parts.setdefault(name, []).append(Mean(mean.value.cpu(), mean.variance.cpu()))
             active.add(model.posterior(x).mean)
+            residuals.add(model, x)
             bar.update(sum(len(mean.value) for mean in parts["elbo"]), {})
         likelihood = model.likelihood(model.prior().sample(torch.Size([1])))
         discrete = bool(likelihood.support.is_discrete)  # type: ignore[union-attr]
@@ -150,6 +154,7 @@ def _bounded(
         examples[name] = values
     metrics.append(bits_per_dim(metrics[-1], data.spec.num_dims))
     metrics.append(Metric("active_units", float(active.count()), "estimate", "dimensions"))
+    metrics += residuals.metrics()
     return discrete, metrics, examples
 
 
@@ -176,3 +181,18 @@ def _implicit(model: nn.Module, data: Dataset) -> list[Metric]:
         Metric("mmd2", test.mmd2, "estimate", "squared kernel distance", test.standard_error, None, count),
         Metric("mmd2_p_value", test.p_value, "estimate", "probability", None, None, count),
     ]
+
+
+def _reconstructed(model: nn.Module, data: Dataset) -> tuple[list[Metric], dict[str, np.ndarray]]:
+    assert isinstance(model, Reconstructing)
+    squared = "squared units of x" if data.treatment.scale is None else "squared units of x as scaled"
+    parts: dict[str, list[Tensor]] = {}
+    for batch in data.batches(500):
+        for name, errors in model.reconstruction_errors(batch.x).items():
+            parts.setdefault(name, []).append(errors.double().cpu())
+    examples = {name: torch.cat(values).numpy() for name, values in parts.items()}
+    metrics = [
+        mean_metric(name, values, "objective", unit=squared if name.endswith("squared_error") else "nats")
+        for name, values in examples.items()
+    ]
+    return metrics, examples

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ACTIVE_VARIANCE = 0.01
+from jensen.training.collapse import ACTIVE_VARIANCE
 
 
 class ActiveUnits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -11,20 +12,13 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from jensen.errors import JensenError
+from jensen.evaluation.bracket import annealed
+from jensen.evaluation.log_mean import Estimate, LogMean, samples_at_once
 from jensen.evaluation.onednn import OneDNNLinear
+from jensen.evaluation.prior_sampling import prior_sampling
+from jensen.inference.annealed_importance import Annealing
 from jensen.models.base import Latent
 from jensen.objectives.elbo import closed_form_kl
-
-# Entries of x scored at once, over draws and examples: a megabyte or two of logits, which stay in the cache of a CPU.
-CPU_ENTRIES = 2**19
-GPU_ENTRIES = 2**28
-
-
-class Estimate(NamedTuple):
-    """A value for each example and its standard error over draws, each (B,), nats."""
-
-    value: Tensor
-    standard_error: Tensor
 
 
 class Draws(NamedTuple):
@@ -50,61 +44,48 @@ def draws(model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int) ->
         yield Draws(p_x.log_prob(x), p_z.log_prob(z) - q_z.log_prob(z))
 
 
-def samples_at_once(x: Tensor) -> int:
-    """How many draws of a batch are scored together."""
-    return max(1, (CPU_ENTRIES if x.device.type == "cpu" else GPU_ENTRIES) // x.numel())
-
-
 @torch.no_grad()
 def log_marginal_likelihood(
     model: Latent,
     x: Shaped[Tensor, "batch *event"],
-    num_samples: int = 1000,
-    method: Literal["importance"] = "importance",
+    num_samples: int | None = None,
+    method: Literal["importance", "annealed", "prior"] = "importance",
+    annealing: Annealing | None = None,
 ) -> Estimate:
-    """log p(x) by importance sampling from q(z | x): log (1/K) sum_k w_k for each x (B,), nats.
+    """log p(x) as the log of a mean of weights w with E w = p(x), for each x (B,), nats.
 
-    In expectation a lower bound that tightens with K. The standard error is the delta method's: the spread of the
-    weights relative to their mean, over sqrt(K); with heavy-tailed weights it is itself too small.
+    In expectation a lower bound, which tightens with the number of weights. The standard error is the delta method's:
+    the spread of the weights relative to their mean, over the root of their number; with heavy-tailed weights it is
+    itself too small.
 
     Args:
         model: anything with prior(), posterior(x) and likelihood(z).
         x: (B, *event).
-        num_samples: K; memory does not grow with it.
-        method: importance sampling.
+        num_samples: K weights for each x, by default 1,000, or the chains of `annealing`; memory does not grow with it.
+        method: "importance" samples q(z | x) (Burda, Grosse & Salakhutdinov 2016); "annealed" runs Hamiltonian chains
+            from there, or from the prior, to p(x, z) (Wu et al. 2017); "prior" averages p(x | z) over draws from p(z),
+            which needs about exp(KL(p(z | x) || p(z))) of them.
+        annealing: of method="annealed".
     """
-    if method != "importance":
-        raise JensenError(f"unknown method '{method}': use importance")
+    if method == "annealed":
+        annealing = annealing or Annealing()
+        chains = annealing.num_chains if num_samples is None else num_samples
+        return annealed(model, x, replace(annealing, num_chains=chains))
+    if annealing is not None:
+        raise JensenError(f"annealing says how chains run, and method={method} has none: use method=annealed")
+    if method not in ("importance", "prior"):
+        raise JensenError(f"unknown method '{method}': use importance, annealed or prior")
+    weigh = importance_sampling if method == "importance" else prior_sampling
+    return weigh(model, x, 1000 if num_samples is None else num_samples).estimate()
+
+
+@torch.no_grad()
+def importance_sampling(model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int) -> LogMean:
+    """The mean of w = p(x, z) / q(z | x) over `num_samples` draws z ~ q(z | x), streamed."""
     total = LogMean(len(x), x.device)
     for chunk in draws(model, x, num_samples):
         total.add((chunk.log_likelihood + chunk.log_ratio).double())
-    return total.estimate()
-
-
-class LogMean:
-    """log of a mean of weights, and its standard error, from log-weights that arrive in chunks."""
-
-    def __init__(self, batch: int, device: torch.device) -> None:
-        self.count = 0
-        self.first = torch.full((batch,), -torch.inf, dtype=torch.float64, device=device)  # log sum w
-        self.second = torch.full((batch,), -torch.inf, dtype=torch.float64, device=device)  # log sum w^2
-
-    def add(self, log_weights: Float[Tensor, "chunk batch"]) -> None:
-        """A chunk of log-weights (K, B)."""
-        self.count += len(log_weights)
-        largest = log_weights.amax(0).clamp_min(torch.finfo(torch.float64).min)  # finite where all weights are 0
-        weights = (log_weights - largest).exp_()
-        self.first = torch.logaddexp(self.first, largest + weights.sum(0).log_())
-        self.second = torch.logaddexp(self.second, 2 * largest + weights.square_().sum(0).log_())
-
-    def estimate(self) -> Estimate:
-        """log mean w, and sd(w) / (mean(w) sqrt(K))."""
-        k = self.count
-        value = self.first - math.log(k)
-        if k == 1:
-            return Estimate(value, torch.full_like(value, torch.nan))
-        relative = (self.second - 2 * self.first).exp() * k - 1  # E w^2 / (E w)^2 - 1
-        return Estimate(value, (relative.clamp_min(0) / (k - 1)).sqrt())
+    return total
 
 
 class Mean(NamedTuple):

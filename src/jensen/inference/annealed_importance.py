@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.distributions import Distribution
 
 from jensen.errors import JensenError
 from jensen.inference.mcmc import hmc
 from jensen.models.base import Latent
 
-ACCEPTANCE = 0.65  # what the step sizes of the pilot run are tuned to
+ACCEPTANCE = 0.65  # what the pilot run drives the step sizes to
+JITTER = 0.3  # step sizes vary by up to this share, or chains of one period would come back to where they were
+SPREAD_DRAWS = 100  # of f_0, for the scales that a pilot run begins with
+PILOT_CHAINS = 4  # at least, so that there is a variance over chains
+PILOT_DISTRIBUTIONS = 20  # at least
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Annealing:
 
     num_distributions: int = 400
     num_chains: int = 4
-    num_leapfrog: int = 10
+    num_leapfrog: int = 5
     start: Literal["posterior", "prior"] = "posterior"
 
     def __post_init__(self) -> None:
@@ -37,75 +41,114 @@ class Annealing:
             if getattr(self, name) < 1:
                 raise JensenError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-    def betas(self, device: torch.device) -> Float[Tensor, "distributions"]:
-        """beta_0 = 0 .. beta_T = 1: a sigmoid's, dense at both ends, where the path changes fastest."""
-        grid = torch.linspace(-4, 4, self.num_distributions + 1, device=device, dtype=torch.float64).sigmoid()
-        return (grid - grid[0]) / (grid[-1] - grid[0])
+
+class Schedule(NamedTuple):
+    """What a pilot run found, frozen: beta_0 = 0 .. beta_T = 1 (T + 1,), and HMC's step sizes (T, B, Z)."""
+
+    betas: Float[Tensor, "distributions_and_one"]
+    step_sizes: Float[Tensor, "distributions batch latent"]
+
+
+class Point(NamedTuple):
+    """Where chains stand, z (C, B, Z), with log f_0(z) and log p(x, z), (C, B), and their gradients, (C, B, Z).
+
+    Both ends of the path are kept, so that nothing is computed anew where beta changes.
+    """
+
+    position: Tensor
+    log_first: Tensor
+    first_gradient: Tensor
+    log_joint: Tensor
+    joint_gradient: Tensor
+
+    @property
+    def log_ratio(self) -> Float[Tensor, "chains batch"]:
+        """log p(x, z) - log f_0(z), (C, B), float64."""
+        return (self.log_joint - self.log_first).double()
+
+    def at(self, beta: float) -> hmc.State:
+        """The same under f_beta."""
+        return hmc.State(
+            self.position,
+            (1 - beta) * self.log_first + beta * self.log_joint,
+            (1 - beta) * self.first_gradient + beta * self.joint_gradient,
+        )
 
 
 class Path:
     """The distributions between f_0 and p(x, z) for one batch of x."""
 
-    def __init__(self, model: Latent, x: Shaped[Tensor, "batch *event"], start: Literal["posterior", "prior"]) -> None:
-        self.model, self.x = model, x
+    @torch.no_grad()
+    def __init__(self, model: Latent, x: Shaped[Tensor, "batch *event"], annealing: Annealing) -> None:
+        self.model, self.x, self.annealing = model, x, annealing
         self.prior = model.prior()
-        posterior = model.posterior(x)
-        self.first: Distribution = posterior if start == "posterior" else self.prior
-        self.batch = posterior.batch_shape
-        self.scale = self.first.variance.sqrt()
+        self.first = self.prior if annealing.start == "prior" else model.posterior(x)
 
-    def sample_first(self, num_chains: int) -> Tensor:
-        """z ~ f_0, (C, B, Z), whether f_0 is one for each x or the same for all."""
-        shape = (num_chains,) if self.first.batch_shape == self.batch else (num_chains, *self.batch)
-        return self.first.sample(torch.Size(shape))
+    def sample_first(self, num_chains: int) -> Float[Tensor, "chains batch latent"]:
+        """z ~ f_0, whether f_0 is one for each x or the same for all."""
+        each = len(self.first.batch_shape) > 0
+        return self.first.sample(torch.Size([num_chains] if each else [num_chains, len(self.x)]))
 
-    def log_joint(self, z: Tensor) -> Tensor:
-        """log p(x, z), (C, B)."""
-        return self.model.likelihood(z).log_prob(self.x) + self.prior.log_prob(z)
+    def evaluate(self, z: Float[Tensor, "chains batch latent"]) -> Point:
+        """Both densities at z and their gradients, by one forward and one backward pass of the likelihood."""
+        log_prior, prior_gradient = hmc.value_and_gradient(self.prior.log_prob, z)
+        first = log_prior, prior_gradient
+        if self.first is not self.prior:
+            first = hmc.value_and_gradient(self.first.log_prob, z)
+        value, gradient = hmc.value_and_gradient(lambda z: self.model.likelihood(z).log_prob(self.x), z)
+        return Point(z.detach(), *first, log_prior + value, prior_gradient + gradient)
 
-    def log_ratio(self, z: Tensor) -> Tensor:
-        """log p(x, z) - log f_0(z), (C, B)."""
-        return self.log_joint(z) - self.first.log_prob(z)
+    def move(self, point: Point, beta: float, step_size: Float[Tensor, "batch latent"]) -> tuple[Point, Tensor]:
+        """One HMC proposal that leaves f_beta invariant: the new point, and its acceptance rate (C, B)."""
+        proposed = point
 
-    def at(self, beta: Tensor) -> hmc.LogDensity:
-        """log f_beta."""
-        weight = beta.to(self.scale.dtype)
-        if beta == 1:
-            return self.log_joint
-        return lambda z: (1 - weight) * self.first.log_prob(z) + weight * self.log_joint(z)
+        def evaluate(z: Tensor) -> hmc.State:
+            nonlocal proposed
+            proposed = self.evaluate(z)
+            return proposed.at(beta)
 
-    def move(self, z: Tensor, beta: Tensor, step_size: Tensor, num_leapfrog: int) -> tuple[Tensor, Tensor]:
-        """One HMC proposal that leaves f_beta invariant, step_size (B,): new z (C, B, Z), and its acceptance (C, B)."""
-        density = self.at(beta)
-        state = hmc.init(density, z)
-        state, info = hmc.step(density, state, step_size[:, None], num_leapfrog, self.scale.square())
-        return state.position, info.acceptance_rate
+        jitter = 1 + JITTER * (2 * torch.rand_like(point.log_joint) - 1)
+        _, info = hmc.step(evaluate, point.at(beta), jitter[..., None] * step_size, self.annealing.num_leapfrog)
+        kept = (torch.where(_over(info.accepted, new), new, old) for new, old in zip(proposed, point, strict=True))
+        return Point(*kept), info.acceptance_rate
 
 
 @torch.no_grad()
-def tune_step_sizes(path: Path, annealing: Annealing) -> Float[Tensor, "distributions batch"]:
-    """A step size for each distribution and example (T, B), by a pilot run that drives the acceptance to .65.
+def pilot(path: Path) -> Schedule:
+    """A shorter run along a sigmoid's betas, which finds the schedule of the real one.
 
-    They are frozen afterwards: a step size that followed the chain would leave nothing invariant.
+    HMC's step size in each dimension is the spread of the chains, times a factor that drives the acceptance to .65. The
+    betas are spaced so that the log-weight's increments have equal standard deviations: their density is that of
+    log p(x, z) - log f_0(z) under f_beta, over chains and all examples (Gelman & Meng 1998). All of it is frozen
+    afterwards, since a step size that followed its chain would leave nothing invariant.
     """
-    betas = annealing.betas(path.x.device)
-    size = torch.full(path.batch, 0.3, dtype=path.scale.dtype, device=path.x.device)
-    z = path.sample_first(annealing.num_chains)
-    sizes = []
-    for beta in betas[1:]:
-        z, rate = path.move(z, beta, size, annealing.num_leapfrog)
-        sizes.append(size)
-        size = size * (0.1 * (rate.mean(0) - ACCEPTANCE)).exp()
-    return _smooth(torch.stack(sizes))
+    num_distributions = max(path.annealing.num_distributions // 4, PILOT_DISTRIBUTIONS)
+    point = path.evaluate(path.sample_first(max(path.annealing.num_chains, PILOT_CHAINS)))
+    # Dense at both ends, where the path changes fastest.
+    grid = torch.linspace(-4, 4, num_distributions + 1, device=path.x.device, dtype=torch.float64).sigmoid()
+    betas = (grid - grid[0]) / (grid[-1] - grid[0])
+    variance = path.sample_first(SPREAD_DRAWS).var(0)
+    factor = torch.full_like(variance[:, :1], 0.5)
+    step_sizes, speeds = [], []
+    for beta in betas[1:].tolist():
+        speeds.append(_finite(point.log_ratio.var(0)).mean().sqrt())
+        step_sizes.append(factor * variance.sqrt())
+        point, rate = path.move(point, beta, step_sizes[-1])
+        factor = factor * (0.5 * (rate.mean(0) - ACCEPTANCE)).exp()[:, None]
+        variance = 0.9 * variance + 0.1 * point.position.var(0)
+    speed = _smooth(torch.stack(speeds)[:, None])[:, 0]
+    length = (speed + 1e-3 * speed.mean() + 1e-12) * betas.diff()  # rises everywhere, though the speed may be 0
+    length = torch.cat([length.new_zeros(1), length.cumsum(0)])
+    even = torch.linspace(0, 1, path.annealing.num_distributions + 1, device=length.device, dtype=torch.float64)
+    spaced = _interpolate(even * length[-1], length, betas[:, None])[:, 0]
+    sizes = _smooth(torch.stack(step_sizes).flatten(1).log())
+    sizes = _interpolate(spaced[1:], betas[1:], sizes).exp().to(variance.dtype)
+    return Schedule(spaced, sizes.unflatten(1, variance.shape))
 
 
 @torch.no_grad()
 def anneal(
-    path: Path,
-    annealing: Annealing,
-    step_sizes: Float[Tensor, "distributions batch"],
-    *,
-    backward_from: Float[Tensor, "chains batch latent"] | None = None,
+    path: Path, schedule: Schedule, *, backward_from: Float[Tensor, "chains batch latent"] | None = None
 ) -> tuple[Float[Tensor, "chains batch"], Float[Tensor, "distributions"]]:
     """Log-weights (C, B) with E w = p(x), and the mean acceptance at each distribution.
 
@@ -113,24 +156,42 @@ def anneal(
     p(x, z) to f_0, and the weights have E 1/w = 1 / p(x): their log is a stochastic upper bound of log p(x)
     (Grosse, Ghahramani & Adams 2015).
     """
-    betas = annealing.betas(path.x.device)
+    betas = schedule.betas.tolist()
+    places = list(zip(betas[:-1], betas[1:], schedule.step_sizes, strict=True))
     backward = backward_from is not None
-    z = backward_from if backward_from is not None else path.sample_first(annealing.num_chains)
-    total = torch.zeros(z.shape[:-1], dtype=torch.float64, device=z.device)
+    point = path.evaluate(path.sample_first(path.annealing.num_chains) if backward_from is None else backward_from)
+    total = torch.zeros_like(point.log_ratio)
     rates = []
-    places = range(annealing.num_distributions)
-    for place in reversed(places) if backward else places:
-        change = betas[place + 1] - betas[place]
+    for before, beta, step_size in reversed(places) if backward else places:
         if not backward:
-            total += change * path.log_ratio(z).double()
-        z, rate = path.move(z, betas[place + 1], step_sizes[place], annealing.num_leapfrog)
+            total += (beta - before) * point.log_ratio
+        point, rate = path.move(point, beta, step_size)
         if backward:
-            total += change * path.log_ratio(z).double()
+            total += (beta - before) * point.log_ratio
         rates.append(rate.mean())
     return total, torch.stack(rates)
 
 
-def _smooth(sizes: Tensor, window: int = 9) -> Tensor:
-    """A running mean of the logarithm over distributions, which takes the pilot's noise out."""
-    padded = torch.nn.functional.pad(sizes.log().T[:, None], (window // 2, window // 2), mode="replicate")
-    return torch.nn.functional.avg_pool1d(padded, window, 1)[:, 0].T.exp()
+def _over(mask: Tensor, values: Tensor) -> Tensor:
+    """A mask (C, B) that chooses among values (C, B) or (C, B, Z)."""
+    return mask if values.dim() == mask.dim() else mask[..., None]
+
+
+def _finite(values: Tensor) -> Tensor:
+    """Where p(x, z) is 0 for a draw, its log-ratio has no variance."""
+    return values.nan_to_num(nan=0.0, posinf=0.0)
+
+
+def _smooth(values: Float[Tensor, "distributions series"], window: int = 9) -> Float[Tensor, "distributions series"]:
+    """A running mean over distributions, which takes the pilot's noise out."""
+    padded = F.pad(values.T[:, None].double(), (window // 2, window // 2), mode="replicate")
+    return F.avg_pool1d(padded, window, 1)[:, 0].T
+
+
+def _interpolate(
+    at: Float[Tensor, "places"], known: Float[Tensor, "knots"], values: Float[Tensor, "knots series"]
+) -> Float[Tensor, "places series"]:
+    """Linear between the knots, constant beyond them."""
+    right = torch.searchsorted(known, at).clamp(1, len(known) - 1)
+    share = ((at - known[right - 1]) / (known[right] - known[right - 1])).clamp(0, 1)[:, None]
+    return torch.lerp(values[right - 1], values[right], share)

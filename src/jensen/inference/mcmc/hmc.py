@@ -39,7 +39,8 @@ def value_and_gradient(log_density: LogDensity, position: Tensor) -> tuple[Tenso
     with torch.enable_grad():
         z = position.detach().requires_grad_()
         value = log_density(z)
-        (gradient,) = torch.autograd.grad(value.sum(), z)
+        # Without the second term a density that is flat, as a uniform one, would have no graph to differentiate.
+        (gradient,) = torch.autograd.grad(value.sum() + 0 * z.sum(), z)
     return value.detach(), gradient
 
 
@@ -50,41 +51,36 @@ def init(log_density: LogDensity, position: Float[Tensor, "*chains dims"]) -> St
 
 @torch.no_grad()
 def step(
-    log_density: LogDensity,
+    evaluate: Callable[[Tensor], State],
     state: State,
     step_size: Float[Tensor, "..."],
     num_leapfrog: int = 10,
-    inverse_mass: Float[Tensor, "..."] | float = 1.0,
 ) -> tuple[State, Info]:
-    """One proposal of `num_leapfrog` leapfrog steps under H = -log pi(z) + p' M^-1 p / 2, accepted by Metropolis.
+    """One proposal of `num_leapfrog` leapfrog steps under H = -log pi(z) + |p|^2 / 2, accepted by Metropolis.
 
-    Leaves pi invariant whatever the step size, as long as that does not depend on where the chain stands.
+    Leaves pi invariant whatever the step size, as long as that does not depend on where the chain stands. A step size
+    for each dimension, best in proportion to its standard deviation under pi, is what others write as a diagonal mass.
 
     Args:
-        log_density: log pi up to a constant, (*chains, Z) -> (*chains,).
+        evaluate: the state at a position: `partial(init, log_density)`, or whatever else knows value and gradient. Its
+            last call is at the position proposed.
         state: of the chains.
         step_size: broadcasts against (*chains, Z).
-        num_leapfrog: steps of a proposal.
-        inverse_mass: the diagonal of M^-1, best near the variances of pi; broadcasts against (*chains, Z).
+        num_leapfrog: steps of a proposal, one gradient each.
     """
-    mass = 1 / torch.as_tensor(inverse_mass, dtype=state.position.dtype, device=state.position.device)
-    momentum = torch.randn_like(state.position) * mass.sqrt()
-    energy = _kinetic(momentum, mass) - state.log_density
-    position, value, gradient = state
-    momentum = momentum + 0.5 * step_size * gradient
-    for number in range(num_leapfrog):
-        position = position + step_size * momentum / mass
-        value, gradient = value_and_gradient(log_density, position)
-        momentum = momentum + (0.5 if number == num_leapfrog - 1 else 1.0) * step_size * gradient
-    change = _kinetic(momentum, mass) - value - energy
+    momentum = torch.randn_like(state.position)
+    energy = 0.5 * momentum.square().sum(-1) - state.log_density
+    end = state
+    for _ in range(num_leapfrog):
+        momentum = momentum + 0.5 * step_size * end.gradient
+        # Where a chain diverges its momentum is not finite either, and the proposal is refused.
+        end = evaluate((end.position + step_size * momentum).nan_to_num(0.0, 0.0, 0.0))
+        momentum = momentum + 0.5 * step_size * end.gradient
+    change = 0.5 * momentum.square().sum(-1) - end.log_density - energy
     rate = (-change).exp().clamp(max=1).nan_to_num(0.0)
     accepted = torch.rand_like(rate) < rate
     return State(
-        torch.where(accepted[..., None], position, state.position),
-        torch.where(accepted, value, state.log_density),
-        torch.where(accepted[..., None], gradient, state.gradient),
+        torch.where(accepted[..., None], end.position, state.position),
+        torch.where(accepted, end.log_density, state.log_density),
+        torch.where(accepted[..., None], end.gradient, state.gradient),
     ), Info(rate, accepted)
-
-
-def _kinetic(momentum: Tensor, mass: Tensor) -> Tensor:
-    return 0.5 * (momentum.square() / mass).sum(-1)
