@@ -90,6 +90,7 @@ def with_value(value: float) -> np.ndarray:
         (array("x.npy", with_value(np.inf)), "x.npy", ("inf at row 7", "entry 2")),
         (text("x.csv", "a,b\n1,2\n3,nan\n5,6\n"), "x.csv", ("nan at row 1", "column 'b'")),
         (array("x.npy", ROWS), "x.npy --set likelihood=bernoulli", ("needs x in [0, 1]", "choose likelihood=gaussian")),
+        (array("x.npy", ROWS), "x.npy --set likelihood=poisson", ("needs counts", "choose likelihood=gaussian")),
         (text("x.npy", ""), "x.npy", ("is empty", "check that it was written")),
         (text("x.csv", ""), "x.csv", ("is empty",)),
         (text("x.csv", "a,b\n"), "x.csv", ("no rows", "give at least one")),

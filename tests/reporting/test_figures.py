@@ -290,3 +290,10 @@ def test_no_global_state_is_changed_and_bytes_repeat() -> None:
     z, y = torch.randn(50, 2), torch.arange(50) % 5
     assert png(figures.latent_map(z, y)) == png(figures.latent_map(z, y))
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_column_of_categories_has_their_names_on_its_axis() -> None:
+    data = torch.stack([torch.arange(300.0) % 4, torch.randn(300)], 1)
+    figure = figures.table_marginals(data, data, ["kind", "size"], [["red", "rosé", "white", "none"], []])
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["red", "rosé", "white", "none"]
+    assert figure.axes[0].get_xticks().tolist() == [0, 1, 2, 3]

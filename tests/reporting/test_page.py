@@ -7,21 +7,27 @@ import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 import jensen
+from jensen.data.spec import Kind
 from jensen.errors import JensenError
 from jensen.evaluation.runs import EVALUATION, evaluate_run
 from jensen.reporting import report
 from jensen.reporting.gallery import pictures
-from jensen.reporting.page import number
+from jensen.reporting.page import _VALUES, number
 from jensen.reporting.run import command, read_rows, read_runs, settings_of
 from jensen.settings import configure
 
 SHORT = {"steps": 40, "batch_size": 32, "log_every": 5, "validate_every": 10, "threads": 1, "precision": "32"}
+
+
+def test_every_kind_of_data_has_its_words() -> None:
+    assert set(_VALUES) == set(get_args(Kind))
 
 
 class Page(HTMLParser):
@@ -85,7 +91,8 @@ def test_every_section_is_there_and_every_figure_lies_beside_the_page(run: Path)
     page = Page(report(run))
     assert page.sections == ["run", "learning", "evaluation", "samples", "reconstructions", "latent"]
     files = {path.stem for path in run.glob("*.png")}
-    assert files == {"learning_curve", "bounds", "samples", "reconstructions", "latent", "manifold"}
+    of_model = {"samples", "reconstructions", "latent", "kl", "manifold", "interpolations"}
+    assert files == {"learning_curve", "bounds", "collapse"} | of_model
     assert page.images == len(files)
     targets = {str(a["href"]).removeprefix("#") for tag, a in page.tags if tag == "a"}
     assert targets == set(page.sections)
@@ -181,7 +188,9 @@ def test_a_run_whose_data_are_gone_keeps_what_needs_none(tmp_path: Path) -> None
     page = Page(report(tmp_path / "vae"))
     assert "The data are not there any more" in page.words
     assert page.sections == ["run", "learning", "evaluation", "samples", "latent"]
-    assert {path.stem for path in (tmp_path / "vae").glob("*.png")} == {"learning_curve", "samples", "manifold"}
+    assert {path.stem for path in (tmp_path / "vae").glob("*.png")} == {
+        "learning_curve", "collapse", "samples", "manifold",
+    }  # fmt: skip
     assert "a <b> & c.npy" in page.words
 
 
@@ -199,7 +208,7 @@ def test_a_model_of_ones_own_is_drawn_where_it_is_given(tmp_path: Path) -> None:
     jensen.fit(model, split, out=tmp_path / "own", **SHORT)
     page = Page(report(tmp_path / "own"))
     assert "jensen.report(run, model)" in page.words
-    assert page.sections == ["run", "learning", "evaluation"]
+    assert page.sections == ["run", "learning", "evaluation", "latent"], "of the latents, what was logged"
     page = Page(report(tmp_path / "own", model))
     assert page.sections == ["run", "learning", "evaluation", "samples", "reconstructions", "latent"]
 

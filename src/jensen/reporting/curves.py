@@ -23,22 +23,33 @@ LABELS = {
     "reconstruction": "E log p(x | z) (nats)",
     "kl": "KL(q(z | x) || p(z)) (nats)",
     "loss": "loss (nats)",
+    "cross_entropy": "cross-entropy (nats)",
+    "squared_error": "squared error (squared units of x)",
     "value": "V(G, D) (nats)",
     "jensen_shannon": "bound on Jensen–Shannon (nats)",
     "discriminator_loss": "discriminator's loss (nats)",
     "generator_loss": "generator's loss (nats)",
     "accuracy": "accuracy of D",
 }
-_NEGATIVES = {"elbo": "loss", "log_prob": "loss", "value": "discriminator_loss"}
+LATENTS = "latents"  # the part whose rows say what the latents carried
+# What is shown in place of a loss: its negative, or the same under its own name.
+_INSTEAD = {
+    "elbo": "loss",
+    "log_prob": "loss",
+    "cross_entropy": "loss",
+    "squared_error": "loss",
+    "value": "discriminator_loss",
+}
 # What dwarfs the rest while a network finds its scale: this share of the steps may be left out of sight.
 _START = 0.05
 
 
 def terms(runs: Sequence[Sequence[Row]]) -> list[str]:
-    """The logged figures, what is ascended first; a loss is left out where its negative is there."""
-    names = list(dict.fromkeys(name for rows in runs for row in rows for name in row if name not in ("step", "part")))
-    main = [name for name in _NEGATIVES if name in names]
-    hidden = {_NEGATIVES[name] for name in main}
+    """The logged figures, what is ascended first; a loss is left out where its negative, or its own name, is there."""
+    curved = [row for rows in runs for row in rows if row["part"] != LATENTS]
+    names = list(dict.fromkeys(name for row in curved for name in row if name not in ("step", "part")))
+    main = [name for name in _INSTEAD if name in names]
+    hidden = {_INSTEAD[name] for name in main}
     return main + [name for name in names if name not in main and name not in hidden]
 
 

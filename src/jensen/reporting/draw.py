@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from jensen.data import Dataset, Spec
 from jensen.errors import JensenError
+from jensen.models.base import kind_of
 from jensen.training.check import like_model
 from jensen.training.checkpoint import write_atomically
+from jensen.training.collapse import CHEAP
 
 FORMATS = (".png", ".npy", ".csv")
 
@@ -48,6 +50,8 @@ def draw(
         raise JensenError("the number of samples must be at least 1")
     if given is not None and per_class is not None:
         raise JensenError("give --given or --per-class, not both")
+    if not hasattr(model, "sample"):
+        raise JensenError("this model has no p(x) to draw from: it can encode and reconstruct; to sample choose a vae")
     options: dict[str, Any] = {}
     method = "sample_mean" if means and hasattr(model, "sample_mean") else "sample"
     if temperature != 1.0:
@@ -90,13 +94,22 @@ def _label(given: str, spec: Spec) -> int:
 
 @torch.no_grad()
 def encode(model: nn.Module, data: Dataset) -> Tensor:
-    """The mean and scale of q(z | x) of every example: (2, N, Z)."""
+    """The mean and scale of q(z | x) of every example: (2, N, Z); its code where that is all there is: (N, Z).
+
+    Where q has no cheap formula for them, as a flow or a chain has not, they are those of 100 draws.
+    """
+    batches = like_model(data.fixed(), model).batches(1000)
+    if kind_of(model) == "reconstruction":
+        return torch.cat([model.encode(batch.x) for batch in batches]).cpu()  # type: ignore[operator]
     if not hasattr(model, "posterior"):
         raise JensenError("this model has no latents to encode into: choose one with a posterior, such as vae")
     parts = []
-    for batch in like_model(data.fixed(), model).batches(1000):
+    for batch in batches:
         q_z = model.posterior(batch.x)  # type: ignore[operator]
-        parts.append(torch.stack([q_z.mean, q_z.stddev]))
+        if isinstance(q_z, CHEAP):
+            parts.append(torch.stack([q_z.mean, q_z.stddev]))
+        else:
+            parts.append(torch.stack(torch.std_mean(q_z.sample(torch.Size([100])), 0)[::-1]))
     return torch.cat(parts, 1).cpu()
 
 
@@ -144,6 +157,9 @@ def write_examples(path: Path, x: Tensor, data: Dataset) -> None:
     flat = raw.flatten(1)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(data.spec.columns or [f"x{i}" for i in range(flat.shape[1])])
-    writer.writerows(flat.tolist())
+    names, size = data.spec.columns, flat.shape[1]
+    if names is not None and len(names) < size:  # a window of a series: its rows side by side
+        names = tuple(f"{name}_{t}" for t in range(size // len(names)) for name in names)
+    writer.writerow(names or [f"x{i}" for i in range(size)])
+    writer.writerows(map(data.spec.cells, flat.tolist()))
     write_atomically(path, text.getvalue().encode())

@@ -5,6 +5,7 @@ Each function, here as in `images` and `curves`, returns a matplotlib Figure of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -179,12 +180,14 @@ def table_marginals(
     samples: Shaped[Tensor, "samples columns"],
     data: Shaped[Tensor, "points columns"],
     columns: Sequence[str] | None = None,
+    categories: Sequence[Sequence[str]] | None = None,
 ) -> Figure:
     """Histograms of the first twelve columns, data against samples, in shares of the rows.
 
     Args:
         samples: (N, D). data: (M, D), in the same units.
         columns: their names.
+        categories: of each column the names of its values 0, 1, ..., none where they are numbers.
     """
     count = min(12, data.shape[1])
     across = min(count, 3)
@@ -198,6 +201,11 @@ def table_marginals(
         axes.stairs(shares(ours, edges), edges, color=FIRST, linewidth=1.6, label="samples")
         axes.set_title(columns[place] if columns else f"$x_{{{place + 1}}}$", fontsize=9.5, color=INK)
         axes.set_yticks([])
+        if categories and categories[place]:
+            low, high = axes.get_xlim()
+            named = range(max(0, math.ceil(low)), min(len(categories[place]) - 1, math.floor(high)) + 1)
+            some = named[:: math.ceil(len(named) / 6)]
+            axes.set_xticks(some, [categories[place][k][:12] for k in some])
         tidy(axes, grid=False)
         axes.spines["left"].set_visible(False)
     handles, labels = figure.axes[0].get_legend_handles_labels()

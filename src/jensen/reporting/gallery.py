@@ -11,9 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jensen.data import Batch, Dataset, Spec
-from jensen.models.base import Exact, Latent
-from jensen.reporting import figures, images
+from jensen.models.base import Exact, Latent, Reconstructing, kind_of
+from jensen.objectives.elbo import kl_terms
+from jensen.reporting import figures, images, series
+from jensen.reporting.latents import kl_bars
 from jensen.training.check import floating_tensor, like_model
+from jensen.training.collapse import CHEAP, DRAWS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 _SHOWN = 200
 _POINTS = 2000
 _MAPPED = 5000
+_TRAVERSED = 10
+_WINDOWS = 40
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,14 @@ def pictures(model: nn.Module, spec: Spec, data: Dataset | None) -> Iterator[Pic
         data: examples that the model was not trained on, where they are there.
     """
     to_image = image_scale(spec, data)
-    if to_image is not None:
+    if kind_of(model) == "reconstruction":
+        yield from _of_reconstructions(model, data, to_image)  # type: ignore[arg-type]
+    elif to_image is not None:
         yield from _of_images(model, data, to_image)
     elif data is not None and hasattr(model, "sample") and len(spec.event_shape) == 1:
         yield from _of_points(model, data)
+    elif data is not None and hasattr(model, "sample") and len(spec.event_shape) == 2:
+        yield _of_series(model, data)
     if isinstance(model, Latent):
         yield from _of_latents(model, data, to_image)
 
@@ -90,6 +99,29 @@ def _of_images(model: nn.Module, data: Dataset | None, to_image: Callable[[Tenso
             yield Picture("reconstructions", "Reconstructions", caption, figure)
 
 
+def _of_reconstructions(
+    model: Reconstructing, data: Dataset | None, to_image: Callable[[Tensor], Tensor] | None
+) -> Iterator[Picture]:
+    if data is None:
+        return
+    given = like_model(data, model)  # type: ignore[arg-type]
+    if to_image is not None:
+        index = images.one_of_each(data.y, len(data))
+        x = given.batch(index).x
+        rows = {"originals": to_image(x), "reconstructions": to_image(model.reconstruct(x))}
+        caption = f"{_share(data, index)}, and what is made of their codes"
+        if getattr(model, "noise", "none") != "none":
+            noisy = model.corrupt(x)  # type: ignore[attr-defined]
+            rows |= {"corrupted": to_image(noisy), "denoised": to_image(model.reconstruct(noisy))}
+            caption += "; the same corrupted as in training, and what is made of those codes"
+        yield Picture("reconstructions", "Reconstructions", f"{caption}.", images.labelled_rows(rows))
+    with torch.no_grad():
+        some = given.subset(torch.arange(min(_MAPPED, len(data))))
+        z = torch.cat([model.encode(batch.x) for batch in some.batches(1000)])
+    if z.shape[1] > 1:
+        yield _map_of(z, "codes", data)
+
+
 def _share(data: Dataset, index: Tensor) -> str:
     each = "" if data.y is None or len(data.y[index].unique()) < len(index) else ", each of another class"
     return f"From top to bottom: {len(index)} examples of the {data.part} part{each}"
@@ -108,9 +140,18 @@ def _of_points(model: nn.Module, data: Dataset) -> Iterator[Picture]:
         beside = "" if log_prob is None else "; beside them the model's log-density, down to 10 nats below its highest"
         yield Picture("samples", "Samples", f"{said}{beside}.", figure)
     else:
-        figure = figures.table_marginals(samples, x, columns)
+        types = data.spec.column_types or ()
+        named = [("0", "1") if column.kind == "binary" else column.categories for column in types]
+        figure = figures.table_marginals(samples, x, columns, named)
         some = f" The first 12 of {x.shape[1]} columns." if x.shape[1] > 12 else ""
         yield Picture("samples", "Samples", f"Histograms, each column by itself: {said}.{some}", figure)
+
+
+def _of_series(model: nn.Module, data: Dataset) -> Picture:
+    x = data.to_raw(_first(data, _WINDOWS).x)
+    samples = data.to_raw(model.sample(len(x)))  # type: ignore[operator]
+    caption = f"{len(x)} examples of the {data.part} part and as many samples, each over time, in the data's own units."
+    return Picture("samples", "Samples", caption, series.over_time(samples, x, data.spec.columns))
 
 
 def raw_log_prob(model: Exact, data: Dataset) -> Callable[[Tensor], Tensor]:
@@ -127,33 +168,95 @@ def raw_log_prob(model: Exact, data: Dataset) -> Callable[[Tensor], Tensor]:
 
 def _of_latents(model: Latent, data: Dataset | None, to_image: Callable[[Tensor], Tensor] | None) -> Iterator[Picture]:
     latent = model.prior().event_shape
-    if len(latent) != 1 or latent[0] < 2:
+    if len(latent) != 1:
         return
+    z = None
     if data is not None:
         z = posterior_means(model, like_model(data, model), min(_MAPPED, len(data)))  # type: ignore[arg-type]
-        if z is not None:
-            how = "" if latent[0] == 2 else f", the first two principal components of {latent[0]} dimensions"
-            y = None if data.y is None else data.y[: len(z)].cpu()
-            colored = "" if y is None else ", coloured by class, with each class named near its median"
-            caption = f"The means of q(z | x) for {len(z):,} examples of the {data.part} part{how}{colored}."
-            yield Picture("latent", "Latent space", caption, figures.latent_map(z, y, data.classes))
-    if latent[0] == 2 and to_image is not None:
+    if data is not None and z is not None:
+        if latent[0] > 1:
+            yield _map_of(z, "means of q(z | x)", data)
+        shares = kl_of_dimensions(model, like_model(data, model), len(z))  # type: ignore[arg-type]
+        if shares is not None:
+            caption = (
+                f"What each dimension of z carries, over {len(z):,} examples of the {data.part} part; grey: inactive."
+            )
+            yield Picture("kl", "Latent space", caption, kl_bars(shares, z.var(0)))
+    if to_image is not None:
+        yield from _of_paths(model, z, data, to_image)
+
+
+def _of_paths(
+    model: Latent, z: Tensor | None, data: Dataset | None, to_image: Callable[[Tensor], Tensor]
+) -> Iterator[Picture]:
+    """Images along lines and over planes of z."""
+    prior = model.prior()
+    if prior.event_shape[0] == 2:
         caption = "E[x | z] over the plane of z: 20 × 20 points at equally spaced quantiles of the prior."
         yield Picture("manifold", "Latent space", caption, images.manifold(model, to_image))
+    elif z is not None and data is not None:
+        dimensions = z.var(0).argsort(descending=True)[:_TRAVERSED]
+        caption = (
+            "E[x | z] while one dimension of z runs over the quantiles of the prior and the others stay at the code of "
+            f"the first example of the {data.part} part. "
+        )
+        if len(dimensions) < z.shape[1]:
+            caption += (
+                f"The {len(dimensions)} of {z.shape[1]} dimensions whose posterior mean varies most, in that order."
+            )
+        else:
+            caption += "Dimensions in order of the variance of their posterior mean."
+        figure = images.traversals(model, z[0], dimensions.tolist(), to_image)
+        yield Picture("traversals", "Latent space", caption, figure)
+    if z is not None and data is not None and len(data) >= 2:
+        index = images.one_of_each(data.y, len(z))
+        index = index[: len(index) // 2 * 2]
+        x = to_image(like_model(data, model).batch(index).x)  # type: ignore[arg-type]
+        pairs = (len(index) // 2, 2)
+        figure = images.interpolations(model, z[index].unflatten(0, pairs), x.unflatten(0, pairs), to_image)
+        caption = (
+            f"Between examples of the {data.part} part, at the ends of each row: E[x | z] at equal steps between the "
+            "means of their q(z | x)."
+        )
+        yield Picture("interpolations", "Latent space", caption, figure)
+
+
+def _map_of(z: Float[Tensor, "points latent"], what: str, data: Dataset) -> Picture:
+    how = "" if z.shape[1] == 2 else f", the first two principal components of {z.shape[1]} dimensions"
+    y = None if data.y is None else data.y[: len(z)].cpu()
+    colored = "" if y is None else ", coloured by class, with each class named near its median"
+    caption = f"The {what} for {len(z):,} examples of the {data.part} part{how}{colored}."
+    return Picture("latent", "Latent space", caption, figures.latent_map(z, y, data.classes))
 
 
 @torch.no_grad()
 def posterior_means(model: Latent, data: Dataset, count: int) -> Float[Tensor, "points latent"] | None:
-    """The mean of q(z | x) for the first `count` examples, (N, Z); None where q has no finite mean."""
+    """The mean of q(z | x) for the first `count` examples, (N, Z); None where q has no finite mean.
+
+    Where there is no cheap formula for it, as of a flow, the mean of 20 draws.
+    """
     means = []
-    for start in range(0, count, 1000):
-        x = data.batch(torch.arange(start, min(start + 1000, count), device=data.device)).x
+    for batch in data.subset(torch.arange(count)).batches(1000):
+        q_z = model.posterior(batch.x)
         try:
-            means.append(model.posterior(x).mean)
+            means.append(q_z.mean if isinstance(q_z, CHEAP) else q_z.sample(torch.Size([DRAWS])).mean(0))
         except NotImplementedError:  # how torch says that a distribution has no formula for its mean
             return None
     z = torch.cat(means)
     return z if bool(z.isfinite().all()) else None
+
+
+@torch.no_grad()
+def kl_of_dimensions(model: Latent, data: Dataset, count: int) -> Float[Tensor, "latent"] | None:
+    """KL(q(z_j | x) || p(z_j)) over the first `count` examples, (Z,), nats; None where q or p does not factorise."""
+    shares = []
+    for batch in data.subset(torch.arange(count)).batches(1000):
+        q_z = model.posterior(batch.x)
+        _, _, each = kl_terms(q_z, model.prior(), q_z.sample(torch.Size([1])))
+        if each is None:
+            return None
+        shares.append(each)
+    return torch.cat(shares).mean(0)
 
 
 def _first(data: Dataset, count: int) -> Batch:

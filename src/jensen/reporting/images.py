@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,12 +49,17 @@ def three_rows(
     samples: Float[Tensor, "images channels height width"],
 ) -> Figure:
     """Originals over their reconstructions over samples, each (N, C, H, W) in [0, 1], as three labelled rows."""
-    gap = _gap(originals)
-    rows = [mosaic(part, len(part), gap) for part in (originals, reconstructions, samples)]
-    height, width, _ = rows[0].shape
-    between = np.ones((3 * gap, width, 3), dtype=np.float32)
-    figure, axes = _sheet(np.concatenate([rows[0], between, rows[1], between, rows[2]]), width=1000, left=175)
-    for place, label in enumerate(("originals", "reconstructions", "samples")):
+    return labelled_rows({"originals": originals, "reconstructions": reconstructions, "samples": samples})
+
+
+def labelled_rows(rows: Mapping[str, Float[Tensor, "images channels height width"]]) -> Figure:
+    """One row of images (N, C, H, W) in [0, 1] under another, each with its label on the left."""
+    gap = _gap(next(iter(rows.values())))
+    sheets = [mosaic(images, len(images), gap) for images in rows.values()]
+    height, width, _ = sheets[0].shape
+    below = [np.concatenate([np.ones((3 * gap, width, 3), dtype=np.float32), sheet]) for sheet in sheets[1:]]
+    figure, axes = _sheet(np.concatenate([sheets[0], *below]), width=1000, left=175)
+    for place, label in enumerate(rows):
         middle = place * (height + 3 * gap) + height / 2 - 0.5
         axes.annotate(
             label, (0, middle), (-12, 0), textcoords="offset points", xycoords=("axes fraction", "data"),
@@ -94,20 +99,72 @@ def manifold(
     return figure
 
 
-def prior_quantiles(
-    prior: Distribution, count: int, num_samples: int = 100_000
-) -> tuple[Float[Tensor, " count"], Float[Tensor, " count"]]:
-    """The quantiles (i + 1/2) / count of two latent dimensions, ascending: exact for a Gaussian, else empirical."""
+@torch.no_grad()
+def traversals(
+    model: Latent,
+    start: Float[Tensor, "latent"],
+    dimensions: Sequence[int],
+    to_image: Callable[[Tensor], Tensor] = lambda x: x,
+    columns: int = 11,
+) -> Figure:
+    """E[x | z] while one dimension of z runs over the quantiles of the prior: a row each, the others left at `start`.
+
+    Args:
+        model: any with latents (Z,).
+        start: z, (Z,).
+        dimensions: which of them, from 0.
+        to_image: E[x | z] (N, *event) -> images (N, C, H, W) in [0, 1].
+        columns: the quantiles (i + 1/2) / columns.
+    """
+    values = quantiles(model.prior(), columns)
+    rows = {}
+    for dimension in dimensions:
+        z = start.repeat(columns, 1)
+        z[:, dimension] = values[:, dimension]
+        rows[f"$z_{{{dimension + 1}}}$"] = to_image(model.likelihood(z).mean)
+    return labelled_rows(rows)
+
+
+@torch.no_grad()
+def interpolations(
+    model: Latent,
+    ends: Float[Tensor, "pairs 2 latent"],
+    originals: Float[Tensor, "pairs 2 channels height width"],
+    to_image: Callable[[Tensor], Tensor] = lambda x: x,
+    columns: int = 9,
+) -> Figure:
+    """E[x | z] on the straight line between two codes: a row each, between the two originals.
+
+    Args:
+        model: any with latents (Z,).
+        ends: the codes, (N, 2, Z).
+        originals: what they are codes of, as images in [0, 1].
+        to_image: E[x | z] (N, *event) -> images (N, C, H, W) in [0, 1].
+        columns: points on the line, its ends included.
+    """
+    share = torch.linspace(0, 1, columns).to(ends)[:, None]
+    z = (1 - share) * ends[:, :1] + share * ends[:, 1:]
+    between = to_image(model.likelihood(z.flatten(0, 1)).mean).unflatten(0, (len(ends), columns))
+    rows = torch.cat([originals[:, :1], between, originals[:, 1:]], 1)
+    return image_grid(rows.flatten(0, 1), columns + 2)
+
+
+def quantiles(prior: Distribution, count: int, num_samples: int = 100_000) -> Float[Tensor, "count latent"]:
+    """The quantiles (i + 1/2) / count of each latent dimension, ascending: exact for a Gaussian, else empirical."""
     levels = (torch.arange(count) + 0.5) / count
     base = prior
     while isinstance(base, Independent):
         base = base.base_dist
     if isinstance(base, Normal):
-        quantiles = base.icdf(levels[:, None].to(base.loc))
-    else:
-        z = prior.sample(torch.Size([num_samples]))
-        quantiles = z.quantile(levels.to(z), dim=0)
-    return quantiles[:, 0], quantiles[:, 1]
+        return base.icdf(levels[:, None].to(base.loc))
+    z = prior.sample(torch.Size([num_samples]))
+    return z.quantile(levels.to(z), dim=0)
+
+
+def prior_quantiles(prior: Distribution, count: int) -> tuple[Float[Tensor, " count"], Float[Tensor, " count"]]:
+    """`quantiles` of two latent dimensions."""
+    across, up = quantiles(prior, count).T
+    return across, up
 
 
 def one_of_each(y: Int64[Tensor, "examples"] | None, available: int, columns: int = 10) -> Int64[Tensor, "columns"]:

@@ -10,19 +10,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from jensen.data import Dataset, Spec, load
 from jensen.errors import JensenError
 from jensen.evaluation.results import Metric
 from jensen.evaluation.runs import over_seeds
 from jensen.registry import entry
-from jensen.reporting import curves
-from jensen.reporting.gallery import Picture, pictures
+from jensen.reporting.drawn import of_figures, of_latents, of_model, warnings_of
+from jensen.reporting.gallery import Picture
 from jensen.reporting.run import Run, command, read_runs, settings_of, text
 from jensen.reporting.style import png
-from jensen.training import load as load_model
 from jensen.training.checkpoint import write_atomically
 
 PAGE = "report.html"
@@ -40,6 +37,8 @@ _VALUES = {
     "8-bit": "whole numbers from 0 to 255",
     "real": "real numbers",
     "categorical": "categories",
+    "count": "counts",
+    "mixed": "columns of mixed type",
 }
 MEANINGS = {
     "log_prob": "log p(x)",
@@ -48,6 +47,11 @@ MEANINGS = {
     "kl": "KL(q(z | x) || p(z))",
     "bits_per_dim": "−log₂ p(x) for each dimension of x",
     "active_units": "latent dimensions that carry information",
+    "cross_entropy": "−Σ x log x̂ + (1 − x) log(1 − x̂), x̂ the reconstruction of x",
+    "squared_error": "Σ (x − x̂)², x̂ the reconstruction of x",
+    "denoised_cross_entropy": "cross-entropy of x and the reconstruction of corrupted x",
+    "denoised_squared_error": "squared error between x and the reconstruction of corrupted x",
+    "noise_squared_error": "squared error of corrupted x itself",
     "mmd2": "squared maximum mean discrepancy of samples and data",
     "mmd2_p_value": "of samples and data being alike",
 }
@@ -74,7 +78,8 @@ def report(run: str | Path, model: nn.Module | None = None) -> Path:
     notes = [
         f"{one.damaged} damaged lines of {one.folder.name}/metrics.jsonl are left out." for one in runs if one.damaged
     ]
-    drawn = _of_figures(runs) + _of_model(runs[0], model, notes)
+    notes += [warning for one in runs for warning in warnings_of(one, len(runs) > 1)]
+    drawn = of_figures(runs) + of_latents(runs[0]) + of_model(runs[0], model, notes)
     images = [_embedded(folder, picture) for picture in drawn]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files("jensen.reporting") / "page.html").read_text())
@@ -208,67 +213,6 @@ def number(value: float | None, error: float | None = None) -> str:
         reach = abs(value)
     decimals = min(6, max(0, 1 - math.floor(math.log10(reach)))) if reach else 2
     return f"{value:,.{decimals}f}".replace("-", "−")
-
-
-def _of_figures(runs: Sequence[Run]) -> list[Picture]:
-    """The learning curve, and the ladder of bounds where there is one."""
-    drawn = []
-    rows = [run.rows for run in runs if run.rows]
-    if rows and curves.terms(rows):
-        caption = "In nats for each example; of training data each point is the mean since the point before. "
-        if len(rows) > 1:
-            caption += (
-                f"Mean over {len(rows)} seeds with a band of one standard deviation; thin lines are single seeds. "
-            )
-        if any(runs[0].config["data"]["options"].get(scaled) for scaled in ("standardize", "dequantize")):
-            caption += "Of x as it was scaled for the model: the evaluation puts the log-determinant of that back. "
-        drawn.append(Picture("learning_curve", "Learning curve", caption.strip(), curves.learning_curve(rows)))
-    found = [run.evaluation for run in runs if run.evaluation is not None]
-    rungs = list(curves.ladder(found[0]).values()) if found else []
-    if len(rungs) > 1:
-        caption = "The importance-weighted bound against its number of samples K. "
-        if found[0][rungs[0]].kind == "lower bound":
-            caption += "In expectation it rises with K towards log p(x), and never above it."
-        else:
-            caption += "It is a training objective here, not a bound on a log-likelihood."
-        drawn.append(Picture("bounds", "Evaluation", caption, curves.bound_ladder(found)))
-    return drawn
-
-
-def _of_model(run: Run, model: nn.Module | None, notes: list[str]) -> list[Picture]:
-    """The figures that the model draws, and in `notes` why some are not there."""
-    recipe = run.config["model"]
-    if recipe["name"] is None and model is None:
-        notes.append(
-            "A model of your own cannot be rebuilt from config.json: jensen.report(run, model) adds its figures."
-        )
-        return []
-    data = _data(run, notes)
-    spec = data.spec if data is not None else Spec.from_json(recipe["spec"]) if "spec" in recipe else None
-    if spec is None:
-        return []
-    with torch.random.fork_rng([]):
-        loaded = load_model(run.folder, model)
-        torch.manual_seed(0)
-        return list(pictures(loaded, spec, data))
-
-
-def _data(run: Run, notes: list[str]) -> Dataset | None:
-    """Examples that the run was not trained on, or None where its data are not there any more."""
-    source, options = run.config["data"]["source"], run.config["data"]["options"]
-    without = "the figures that need them are left out"
-    if source == "array":
-        notes.append(f"The data were an array in memory, which is not kept with the run: {without}.")
-        return None
-    try:
-        split = load(source, **options)
-    except (JensenError, OSError) as error:
-        notes.append(f"The data are not there any more ({error}): {without}.")
-        return None
-    if split.train.fingerprint != run.config["data"]["fingerprint"]:
-        notes.append(f"The data in {source} are not those that the run was trained on: {without}.")
-        return None
-    return next((part for part in (split.test, split.validation, split.train) if len(part)), None)
 
 
 @dataclass(frozen=True)

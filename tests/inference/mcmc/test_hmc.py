@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 
@@ -35,7 +36,7 @@ def test_a_correlated_gaussian_is_left_alone() -> None:
     state = hmc.init(target.log_prob, target.sample((chains,)))
     rates = []
     for _ in range(5):
-        state, info = hmc.step(target.log_prob, state, torch.tensor(0.5), 5, torch.tensor([1.0, 2.0]))
+        state, info = hmc.step(partial(hmc.init, target.log_prob), state, torch.tensor([0.5, 0.7]), 5)
         rates.append(info.acceptance_rate.mean())
     assert 0.5 < torch.stack(rates).mean() < 0.999  # some proposals must fail, or the test says nothing of acceptance
     error = covariance.diagonal().sqrt() / math.sqrt(chains)
@@ -50,7 +51,14 @@ def test_a_correlated_gaussian_is_left_alone() -> None:
 
 def test_a_step_that_diverges_is_refused() -> None:
     state = hmc.init(standard_normal, torch.ones(50, 2))
-    moved, info = hmc.step(standard_normal, state, torch.tensor(100.0), 60)
+    moved, info = hmc.step(partial(hmc.init, standard_normal), state, torch.tensor(100.0), 60)
     assert not info.accepted.any()
     assert torch.equal(moved.position, state.position)
     assert info.acceptance_rate.max() == 0
+
+
+def test_a_flat_density_has_no_slope() -> None:
+    flat = torch.distributions.Uniform(-1.0, 1.0, validate_args=False)
+    value, gradient = hmc.value_and_gradient(lambda z: flat.log_prob(z).sum(-1), torch.tensor([[0.5], [2.0]]))
+    torch.testing.assert_close(value, torch.tensor([-math.log(2), -math.inf]))
+    assert torch.equal(gradient, torch.zeros(2, 1))
