@@ -110,7 +110,7 @@ def cropped_digit() -> None:
     from jensen.reporting.style import NEUTRAL, new_figure, png
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=harness.RESULTS / "cropped-digit.png")
+    parser.add_argument("--out", type=Path, default=Path("cropped-digit.png"))
     parser.add_argument("--image", type=int, default=15, help="which of the test images")
     options = parser.parse_args()
     train, test = mnist.images()

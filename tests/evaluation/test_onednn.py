@@ -49,6 +49,19 @@ def test_leaves_gradients_and_double_precision_to_torch() -> None:
     torch.testing.assert_close(gradient, x.sum(0).expand(20, 30))
 
 
+@pytest.mark.parametrize("shape", [(7, 30), (3, 5, 30)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_constant_weights_let_gradients_through_to_the_input(shape: tuple[int, ...], bias: bool) -> None:
+    x, weight = torch.randn(shape, requires_grad=True), torch.randn(20, 30, requires_grad=True)
+    b = torch.randn(20) if bias else None
+    with OneDNNLinear(constant_weights=True):
+        found = F.linear(x, weight, b)
+    slope = torch.randn_like(found)
+    (gradient,) = torch.autograd.grad(found, x, slope)
+    torch.testing.assert_close(found, F.linear(x, weight, b), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(gradient, slope @ weight, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.skipif(
     not torch.backends.cpu.get_cpu_capability().startswith("AVX512"), reason="the processor has no AVX-512"
 )

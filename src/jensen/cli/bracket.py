@@ -62,5 +62,5 @@ def bracket(
         f"steps, {num_chains:,} chains each way, acceptance {found.acceptance:.2f}"
     )
     print(table_of(rows))
-    if above:
-        print("the importance bound is above the upper end by more than 3 standard errors: one of them is wrong")
+    said = "above the upper end by more than 3 standard errors: one of them is wrong"
+    print(f"the importance bound is {said}" if above else f"the importance bound is not {said.partition(':')[0]}")
