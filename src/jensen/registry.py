@@ -108,7 +108,7 @@ MODELS: dict[str, Entry] = {
         ),
         Entry(
             "vae",
-            "variational autoencoder: Gaussian latents, dense networks",
+            "variational autoencoder: prior, posterior, likelihood and networks by their words",
             "bounded",
             "latent",
             "Kingma & Welling (2014); Rezende, Mohamed & Wierstra (2014)",
