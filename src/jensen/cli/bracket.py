@@ -28,11 +28,11 @@ def bracket(
     from jensen.evaluation.bracket import bracket as both_ends
     from jensen.evaluation.bracket import mean_and_error
     from jensen.evaluation.likelihood import log_marginal_likelihood
-    from jensen.evaluation.mode import evaluating
     from jensen.inference.annealed_importance import Annealing
     from jensen.models.base import Latent
     from jensen.training import load
     from jensen.training.check import floating_tensor
+    from jensen.training.mode import evaluating
 
     model = load(run)
     if not isinstance(model, Latent):

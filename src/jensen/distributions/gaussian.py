@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Independent, MultivariateNormal, Normal
+from torch.distributions import Independent, MultivariateNormal
 from torch.distributions.kl import register_kl
+
+from jensen.distributions.heads import is_diagonal_gaussian
 
 
 class CholeskyGaussian(MultivariateNormal):
@@ -40,7 +42,7 @@ class CholeskyGaussian(MultivariateNormal):
 @register_kl(CholeskyGaussian, Independent)
 def _kl_to_diagonal(q: CholeskyGaussian, p: Independent) -> Tensor:
     """KL(N(m, L L') || N(mu, diag s^2)) = sum log s - log diag L + (|L / s|^2 + |(m - mu) / s|^2 - Z) / 2, nats."""
-    if not isinstance(p.base_dist, Normal) or p.reinterpreted_batch_ndims != 1:
+    if not is_diagonal_gaussian(p):
         raise NotImplementedError
     loc, scale = p.base_dist.loc, p.base_dist.scale
     factor = q._unbroadcasted_scale_tril

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 from jensen.errors import unknown
 
@@ -47,3 +47,12 @@ def positive_scale(raw: Float[Tensor, "*shape"], positive_map: PositiveMap) -> F
 def diagonal_gaussian(loc: Float[Tensor, "*batch dims"], scale: Float[Tensor, "*batch dims"]) -> Independent:
     """N(loc, diag scale^2) over the last dimension."""
     return Independent(Normal(loc, scale, validate_args=False), 1, validate_args=False)
+
+
+def is_diagonal_gaussian(distribution: Distribution) -> TypeGuard[Independent]:
+    """Whether it is N(loc, diag scale^2) over the last dimension, as `diagonal_gaussian` makes it."""
+    return (
+        isinstance(distribution, Independent)
+        and isinstance(distribution.base_dist, Normal)
+        and len(distribution.event_shape) == 1
+    )

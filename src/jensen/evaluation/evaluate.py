@@ -12,20 +12,19 @@ from torch import Tensor, nn
 from jensen.data import Dataset
 from jensen.errors import JensenError
 from jensen.evaluation.latents import ActiveUnits
-from jensen.evaluation.likelihood import Bounds, Mean, bounds, examples_at_once
+from jensen.evaluation.likelihood import Bounds, Mean, bounds, examples_at_once, what_is_bounded
 from jensen.evaluation.residuals import Residuals
 from jensen.evaluation.results import Evaluation, Kind, Metric, mean_metric
 from jensen.evaluation.samples import kernel_two_sample
 from jensen.models.base import Latent, Reconstructing, kind_of
 from jensen.training.check import check_data, like_model
-from jensen.training.processes import cuda_devices
+from jensen.training.mode import evaluating
 from jensen.training.progress import Progress
 
 # The kernel two-sample test compares this many examples with as many samples: its cost grows with the square.
 TWO_SAMPLE_EXAMPLES = 2000
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module, data: Dataset, num_samples: int = 1000, *, seed: int = 0, progress: bool | None = False
 ) -> Evaluation:
@@ -53,22 +52,16 @@ def evaluate(
         raise JensenError(f"num_samples must be at least 1, got {num_samples}")
     check_data(model, data)
     data = like_model(data.fixed(), model)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.random.fork_rng(cuda_devices(data.device)):
-            torch.manual_seed(seed)
-            kind = kind_of(model)
-            if kind == "exact":
-                discrete, metrics, examples = _exact(model, data)
-            elif kind == "bounded":
-                discrete, metrics, examples = _bounded(model, data, num_samples, progress)
-            elif kind == "reconstruction":
-                discrete, (metrics, examples) = False, _reconstructed(model, data)
-            else:
-                discrete, metrics, examples = False, _implicit(model, data), {}
-    finally:
-        model.train(was_training)
+    with evaluating(model, data.device, seed):
+        kind = kind_of(model)
+        if kind == "exact":
+            discrete, metrics, examples = _exact(model, data)
+        elif kind == "bounded":
+            discrete, metrics, examples = _bounded(model, data, num_samples, progress)
+        elif kind == "reconstruction":
+            discrete, (metrics, examples) = False, _reconstructed(model, data)
+        else:
+            discrete, metrics, examples = False, _implicit(model, data), {}
     measure = str(data.spec.measure(discrete))
     if kind == "implicit":
         measure = "none: the model has no density"
@@ -130,9 +123,7 @@ def _bounded(
             active.add(model.posterior(x).mean)
             residuals.add(model, x)
             bar.update(sum(len(mean.value) for mean in parts["elbo"]), {})
-        likelihood = model.likelihood(model.prior().sample(torch.Size([1])))
-        discrete = bool(likelihood.support.is_discrete)  # type: ignore[union-attr]
-    kind: Kind = "objective" if discrete and data.spec.kind in ("real", "unit") else "lower bound"
+        discrete, kind = what_is_bounded(model, data.spec)
     metrics, examples = [], {}
     for name, means in parts.items():
         values = torch.cat([mean.value for mean in means]).numpy()

@@ -9,17 +9,19 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution
 
 from jensen.data import Dataset
+from jensen.distributions.heads import is_diagonal_gaussian
 from jensen.distributions.mixture import DiagonalGaussianMixture
 from jensen.errors import JensenError
+from jensen.evaluation.bracket import mean_and_error
 from jensen.evaluation.latents import ActiveUnits
 from jensen.evaluation.likelihood import mean_over_draws
-from jensen.evaluation.mode import evaluating
 from jensen.models.base import Latent
 from jensen.objectives.elbo import closed_form_kl
 from jensen.training.check import like_model
+from jensen.training.mode import evaluating
 
 # Pairs (draw, example) whose log q(z | x) is taken together: 2 MB in double precision, which stay in a CPU's cache.
 # Posteriors that are no diagonal Gaussians hold many numbers for each dimension of each pair.
@@ -147,16 +149,11 @@ class AggregatePosterior:
 def log_densities(q_z: Distribution, z: Float[Tensor, "draws latent"]) -> Float[Tensor, "draws batch"]:
     """log q(z_m | x_n) for each pair (M, B), double precision nats; a matrix product for diagonal Gaussians."""
     if is_diagonal_gaussian(q_z):
-        loc, scale = q_z.base_dist.loc.double(), q_z.base_dist.scale.double()  # type: ignore[attr-defined]
+        loc, scale = q_z.base_dist.loc.double(), q_z.base_dist.scale.double()
         mixture = DiagonalGaussianMixture(loc.new_zeros(len(loc)), loc, scale)  # q(z) of this batch alone
         return mixture.component_log_prob(z.double()) - mixture.log_weights
     return q_z.log_prob(z[:, None]).double()
 
 
-def is_diagonal_gaussian(q_z: Distribution) -> bool:
-    """Whether q is N(loc, diag scale^2) over one dimension."""
-    return isinstance(q_z, Independent) and isinstance(q_z.base_dist, Normal) and len(q_z.event_shape) == 1
-
-
 def _mean(values: Float[Tensor, " draws"]) -> Figure:
-    return Figure(float(values.mean()), float(values.std()) / math.sqrt(len(values)))
+    return Figure(*mean_and_error(values))

@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from jensen.data.spec import Spec
 from jensen.errors import JensenError
 from jensen.evaluation.bracket import annealed
 from jensen.evaluation.log_mean import Estimate, LogMean, samples_at_once
 from jensen.evaluation.onednn import OneDNNLinear
 from jensen.evaluation.prior_sampling import prior_sampling
+from jensen.evaluation.results import Kind
 from jensen.inference.annealed_importance import Annealing
 from jensen.models.base import Latent
 from jensen.objectives.elbo import closed_form_kl
@@ -111,6 +113,16 @@ class Bounds(NamedTuple):
 def examples_at_once(num_samples: int) -> int:
     """How many examples `bounds` should be given together, so that its memory does not grow with the draws."""
     return max(1, min(256, 2**20 // num_samples))
+
+
+def what_is_bounded(model: Latent, spec: Spec) -> tuple[bool, Kind]:
+    """Whether p(x | z) is a probability of counts, no density; and what a bound made of it is a bound on.
+
+    Counts of values that are not counts, as grey pixels under a Bernoulli, make an objective, and no bound.
+    """
+    likelihood = model.likelihood(model.prior().sample(torch.Size([1])))
+    discrete = bool(likelihood.support.is_discrete)  # type: ignore[union-attr]
+    return discrete, "objective" if discrete and spec.kind in ("real", "unit") else "lower bound"
 
 
 @torch.no_grad()

@@ -13,12 +13,12 @@ from torch import nn
 
 from jensen.data import Dataset
 from jensen.errors import JensenError
-from jensen.evaluation.likelihood import examples_at_once, log_marginal_likelihood
-from jensen.evaluation.mode import evaluating
+from jensen.evaluation.likelihood import examples_at_once, log_marginal_likelihood, what_is_bounded
 from jensen.evaluation.results import Kind
 from jensen.models.base import Latent, kind_of
 from jensen.training.check import check_data, like_model
 from jensen.training.checkpoint import write_atomically
+from jensen.training.mode import evaluating
 
 # Percentiles are among this many training rows: their own error, at most 1.1 points, is not worth more.
 REFERENCE_ROWS = 2000
@@ -131,14 +131,10 @@ def _share_below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _what_it_says(model: nn.Module, data: Dataset) -> tuple[Kind, str]:
-    grey = data.spec.kind in ("real", "unit")
     if not isinstance(model, Latent):
-        return "exact", str(data.spec.measure(not grey))
-    likelihood = model.likelihood(model.prior().sample(torch.Size([1])))
-    discrete = bool(likelihood.support.is_discrete)  # type: ignore[union-attr]
-    if discrete and grey:
-        return "objective", "none: the objective is no likelihood"
-    return "lower bound", str(data.spec.measure(discrete))
+        return "exact", str(data.spec.measure(data.spec.kind not in ("real", "unit")))
+    discrete, kind = what_is_bounded(model, data.spec)
+    return kind, "none: the objective is no likelihood" if kind == "objective" else str(data.spec.measure(discrete))
 
 
 def _log_density(model: nn.Module, data: Dataset, num_samples: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -10,13 +10,13 @@ from jensen.data import Dataset
 from jensen.errors import JensenError
 from jensen.evaluation.evaluate import evaluate
 from jensen.evaluation.likelihood import Mean, log_marginal_likelihood
-from jensen.evaluation.mode import evaluating
 from jensen.evaluation.refine import gaps
 from jensen.evaluation.results import Evaluation, Kind, mean_metric
 from jensen.evaluation.score import subsample
 from jensen.inference.annealed_importance import Annealing
 from jensen.models.base import Latent
 from jensen.training.check import like_model
+from jensen.training.mode import evaluating
 
 
 def evaluate_annealed(

@@ -1,6 +1,7 @@
 """Presets of the variational autoencoder with a mixture prior."""
 
 from jensen.presets.base import Preset
+from jensen.presets.vae import CS236_NET
 
 PRESETS = {
     "tiny": Preset(
@@ -12,15 +13,7 @@ PRESETS = {
     "cs236": Preset(
         "784-300-300-(10)-300-300-784 with 500 components on dynamically binarised MNIST, 20,000 steps",
         data={"source": "mnist", "binarize": "dynamic"},
-        model={
-            "num_components": 500,
-            "latent_dim": 10,
-            "hidden": (300, 300),
-            "activation": "elu",
-            "posterior_map": "softplus-variance",
-            "likelihood": "bernoulli",
-            "start_from_data": False,
-        },
+        model={**CS236_NET, "num_components": 500, "start_from_data": False},
         training={"steps": 20_000, "batch_size": 100, "learning_rate": 1e-3},
     ),
 }

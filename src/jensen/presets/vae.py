@@ -2,7 +2,7 @@
 
 from jensen.presets.base import Preset
 
-_CS236_NET = {
+CS236_NET = {
     "latent_dim": 10,
     "hidden": (300, 300),
     "activation": "elu",
@@ -32,13 +32,13 @@ PRESETS = {
     "cs236": Preset(
         "784-300-300-(10)-300-300-784 on dynamically binarised MNIST: the setting of Stanford's CS236, 20,000 steps",
         data={"source": "mnist", "binarize": "dynamic"},
-        model={**_CS236_NET, "start_from_data": False},
+        model={**CS236_NET, "start_from_data": False},
         training={"steps": 20_000, "batch_size": 100, "learning_rate": 1e-3},
     ),
     "cs236-fast": Preset(
         "the same network in 1,300 steps: larger batches, a high rate that rises and falls, a data-dependent start",
         data=_ALL_OF_MNIST,
-        model={**_CS236_NET, "start_from_data": True, "init_gain": 2.0},
+        model={**CS236_NET, "start_from_data": True, "init_gain": 2.0},
         training={
             "steps": 1300,
             "batch_size": 400,

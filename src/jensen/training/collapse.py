@@ -16,7 +16,7 @@ from jensen.models.base import Latent
 from jensen.objectives.base import Objective
 from jensen.objectives.elbo import kl_terms
 from jensen.training.config import Training
-from jensen.training.processes import cuda_devices
+from jensen.training.mode import evaluating
 
 ACTIVE_VARIANCE = 0.01  # Burda, Grosse & Salakhutdinov (2016)
 EMPTY = 0.01  # nats of KL below which a dimension of z tells nothing of x
@@ -43,7 +43,6 @@ class Watch:
         data = data.subset(index).fixed()
         self.x = data.batch(torch.arange(len(data), device=data.device)).x
 
-    @torch.no_grad()
     def look(self, step: int) -> dict[str, Any]:
         """The row of metrics.jsonl of this step, a function of the weights; the random state is left as it was.
 
@@ -52,16 +51,12 @@ class Watch:
         on these n `examples`, nats, at most log n, where it is cheap. warning: words, once the posterior has collapsed.
         """
         assert isinstance(self.model, nn.Module)
-        was_training = self.model.training
-        self.model.eval()
-        with torch.random.fork_rng(cuda_devices(self.x.device)):
-            torch.manual_seed(self.training.seed)
+        with evaluating(self.model, self.x.device, self.training.seed):
             q_z, p_z = self.model.posterior(self.x), self.model.prior()
             z = q_z.sample(torch.Size([DRAWS]))
             found, _, each = kl_terms(q_z, p_z, z)
             active = int((variance_of_means(q_z, z) > ACTIVE_VARIANCE).sum())
             information = {"mutual_information": mutual_information(q_z, z[0])} if isinstance(q_z, CHEAP) else {}
-        self.model.train(was_training)
         kl, latent_dim = float(found.mean()), q_z.event_shape.numel()
         shares = None if each is None else each.mean(0)
         row: dict[str, Any] = {"step": step, "part": "latents", "kl": kl}

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily
 
-from jensen.distributions.heads import PositiveMap, diagonal_gaussian, positive_scale
+from jensen.distributions.heads import PositiveMap, diagonal_gaussian, is_diagonal_gaussian, positive_scale
 from jensen.distributions.logistic import Logistic
 from jensen.distributions.mixture import DiagonalGaussianMixture
 from jensen.errors import JensenError
@@ -137,7 +137,7 @@ class VampPrior(nn.Module):
         """batch_shape (), event_shape (Z,)."""
         inputs = self.pseudo_inputs.clamp(0, 1) if self.unit else self.pseudo_inputs
         q_z = self._posterior[0](inputs)
-        if isinstance(q_z, Independent) and isinstance(q_z.base_dist, Normal):
+        if is_diagonal_gaussian(q_z):
             return DiagonalGaussianMixture(self.logits, q_z.base_dist.loc, q_z.base_dist.scale)
         return MixtureSameFamily(Categorical(logits=self.logits, validate_args=False), q_z, validate_args=False)
 
