@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jensen.data import published, toy
+from jensen.data import published, shapes, toy
 from jensen.data.raw import Raw
 from jensen.data.spec import Kind
 from jensen.errors import JensenError
@@ -136,6 +136,22 @@ _LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
             "shuffled by the seed",
         ),
         published.dsprites,
+    ),
+    *(
+        (
+            NamedSet(
+                name,
+                (3 if rendered.color else 1, rendered.size, rendered.size),
+                "unit",
+                shapes.SIZES,
+                len(shapes.SHAPES),
+                "after Matthey, Higgins, Hassabis and Lerchner (2017)",
+                "rendered",
+                "without green hearts, which are the test part" if "without" in name else "a fixed draw",
+            ),
+            shapes.reader(name),
+        )
+        for name, rendered in shapes.SETS.items()
     ),
     (
         NamedSet(
