@@ -8,7 +8,7 @@ from types import ModuleType
 
 import torch
 
-from benchmarks.figures import blur, rate_distortion, signal_to_noise, tightness
+from benchmarks.figures import blur, gan_gradients, gan_stages, rate_distortion, signal_to_noise, tightness
 from jensen.errors import JensenError
 from jensen.reporting.style import png
 from jensen.training.checkpoint import write_atomically
@@ -18,6 +18,8 @@ FIGURES: dict[str, ModuleType] = {
     "tightness": tightness,
     "signal-to-noise": signal_to_noise,
     "blur": blur,
+    "gan-gradients": gan_gradients,
+    "gan-stages": gan_stages,
 }
 
 

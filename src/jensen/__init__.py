@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jensen import data
     from jensen.errors import JensenError
     from jensen.evaluation import Evaluation, Metric, compare, evaluate, score
+    from jensen.evaluation.classify import class_log_probs
     from jensen.evaluation.likelihood import Estimate, log_marginal_likelihood
     from jensen.objectives import iwae_bound, log_weights
     from jensen.objectives.elbo import elbo
@@ -32,6 +33,7 @@ _HOMES = {
     "JensenError": "jensen.errors",
     "Evaluation": "jensen.evaluation",
     "Metric": "jensen.evaluation",
+    "class_log_probs": "jensen.evaluation.classify",
     "compare": "jensen.evaluation",
     "evaluate": "jensen.evaluation",
     "score": "jensen.evaluation",
@@ -55,6 +57,7 @@ __all__ = [
     "JensenError",
     "Metric",
     "Training",
+    "class_log_probs",
     "compare",
     "create",
     "data",

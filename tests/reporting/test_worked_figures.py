@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.figures import blur, rate_distortion, signal_to_noise, tightness
+from benchmarks.figures import blur, gan_gradients, gan_stages, rate_distortion, signal_to_noise, tightness
 from benchmarks.figures.__main__ import FIGURES, main
 from torch import nn
 from torch.distributions import Independent, Normal
@@ -101,8 +101,36 @@ def test_the_rate_falls_with_beta() -> None:
     assert len(png(rate_distortion.draw(found))) > 10_000
 
 
+def test_each_loss_of_a_generator_vanishes_at_its_own_end_of_the_logit_and_neither_in_d() -> None:
+    found = gan_gradients.compute(tiny=True)
+    minimax, other = found.in_logit["minimax"], found.in_logit["non-saturating"]
+    np.testing.assert_allclose(minimax, -found.d, atol=1e-12)
+    np.testing.assert_allclose(other, found.d - 1, atol=1e-12)
+    assert abs(minimax[0]) < 1e-3 < 0.999 < abs(other[0]), "D near 0: plainly fake"
+    assert abs(other[-1]) < 1e-3 < 0.999 < abs(minimax[-1]), "D near 1: passes for data"
+    np.testing.assert_allclose(found.in_d["minimax"], -1 / (1 - found.d), rtol=1e-9)
+    np.testing.assert_allclose(found.in_d["non-saturating"], -1 / found.d, rtol=1e-9)
+    assert "| minimax, log(1 − D) | in the logit a | -0.0003 |" in gan_gradients.table(found)
+    assert [len(axes.lines) for axes in gan_gradients.draw(found).axes] == [3, 3, 3]
+
+
+def test_d_follows_p_over_p_plus_q_through_four_stages() -> None:
+    found = gan_stages.compute(tiny=True)
+    before, waited, followed, ended = found
+    assert gan_stages.distance(before) > 0.3
+    for stage in found[1:]:
+        assert gan_stages.distance(stage) < 0.02, stage.name
+        assert stage.value == pytest.approx(stage.best_value, abs=0.01)
+        assert stage.value <= stage.best_value + 1e-9, "no D does better than D*"
+    assert (waited.shift, waited.scale) == pytest.approx(gan_stages.START), "the generator waited"
+    assert 2 > followed.shift > ended.shift > -0.5
+    assert waited.best_value > followed.best_value > ended.best_value > -np.log(4)
+    assert "| at the end | N(" in gan_stages.table(found)
+    assert len(gan_stages.draw(found).axes) == 4
+
+
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    assert {"rate-distortion", "tightness", "signal-to-noise", "blur"} == set(FIGURES)
+    assert {"rate-distortion", "tightness", "signal-to-noise", "blur", "gan-gradients", "gan-stages"} == set(FIGURES)
     monkeypatch.setattr(sys, "argv", ["figures", "tightness", "--tiny", "--out", str(tmp_path / "figures")])
     main()
     assert "| log p(x) |" in capsys.readouterr().out

@@ -140,7 +140,7 @@ def test_a_look_changes_nothing() -> None:
     torch.set_rng_state(before)
     watch.look(7)
     assert torch.equal(before, torch.get_rng_state())
-    assert len(watch.x) == 500
+    assert len(watch.batch.x) == 500
 
 
 def test_the_words_name_what_the_objective_has() -> None:

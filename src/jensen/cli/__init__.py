@@ -11,7 +11,7 @@ from typing import NoReturn, cast
 
 import typer
 
-from jensen.cli import bracket, checks, evidence, listing, pictures, training
+from jensen.cli import bracket, checks, classify, disentanglement, evidence, judge, listing, pictures, training
 from jensen.errors import JensenError
 
 app = typer.Typer(
@@ -27,8 +27,11 @@ for command in (
     evidence.compare,
     bracket.bracket,
     checks.score,
+    classify.classify,
     checks.information,
     checks.verify,
+    disentanglement.disentangle,
+    judge.judge,
     pictures.sample,
     pictures.encode,
     pictures.reconstruct,

@@ -29,7 +29,7 @@ def bracket(
     from jensen.evaluation.bracket import mean_and_error
     from jensen.evaluation.likelihood import log_marginal_likelihood
     from jensen.inference.annealed_importance import Annealing
-    from jensen.models.base import Latent
+    from jensen.models.base import Conditional, Latent
     from jensen.training import load
     from jensen.training.check import floating_tensor
     from jensen.training.mode import evaluating
@@ -37,6 +37,8 @@ def bracket(
     model = load(run)
     if not isinstance(model, Latent):
         raise JensenError(f"{run} has no latent variables to anneal: choose a run of a bounded model")
+    if isinstance(model, Conditional) or getattr(model, "discrete_latents", False):
+        raise JensenError(f"{run} has labels among its conditions or latents, which are not annealed: choose another")
     annealing = Annealing(num_distributions, num_chains, start=start)
     with evaluating(model, floating_tensor(model).device, seed):
         found = both_ends(model, num_examples, annealing)

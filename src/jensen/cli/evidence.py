@@ -62,7 +62,8 @@ def compare(
         print(json.dumps(found.to_json()))
         return
     for title, rows in found.tables.items():
-        table = [("run", "model", "log p(x), nats", "kind", "behind the first")]
+        what = "log p(y | x), nats" if rows[0].metric.name == "log_prob_y" else "log p(x), nats"
+        table = [("run", "model", what, "kind", "behind the first")]
         for row in rows:
             metric = row.metric
             behind = "" if row is rows[0] else "not paired: other examples"

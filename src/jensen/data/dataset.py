@@ -29,7 +29,7 @@ class Dataset:
     Attributes:
         x: the stored values (N, *event): a tensor on `device`, or an `np.memmap` of which only the rows asked for
             are read; then (F, *event) with `rows` saying which of the file's F rows belong here.
-        y: labels (N,) int64, or None.
+        y: labels (N,) int64, -1 where an example has none; or numbers (N, Y) that x is given; or None.
         spec: what a model sees.
         treatment: stored values -> x.
         name: "mnist", or the file's name.
@@ -43,7 +43,7 @@ class Dataset:
     """
 
     x: Tensor | np.memmap
-    y: Int64[Tensor, "num_examples"] | None
+    y: Shaped[Tensor, "num_examples *numbers"] | None
     spec: Spec
     treatment: Treatment
     name: str
@@ -94,6 +94,18 @@ class Dataset:
             y=None if self.y is None else self.y.index_select(0, index.to(self.device)),
             rows=self.rows.index_select(0, index.cpu()),
         )
+
+    @property
+    def labels(self) -> Int64[Tensor, "num_examples"] | None:
+        """y where they are labels, and no numbers that x is given."""
+        return None if self.y is None or self.y.is_floating_point() else self.y
+
+    @cached_property
+    def labelled(self) -> Int64[Tensor, "labelled"] | None:
+        """The positions of the examples that have a label, where some have none; else None."""
+        if self.y is None or self.y.is_floating_point() or int(self.y.min()) >= 0:
+            return None
+        return (self.y >= 0).nonzero().squeeze(1)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Dataset:
         """On another device, or with x of another floating-point type; stored values keep their precision."""

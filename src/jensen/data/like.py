@@ -10,6 +10,7 @@ import numpy as np
 from jensen.data import series
 from jensen.data.dataset import Dataset, Split
 from jensen.data.files import TABLES
+from jensen.data.labels import with_conditions
 from jensen.data.load import Source, make_part, read_raw, settled
 from jensen.data.raw import Raw, checked
 from jensen.data.spec import Column, Spec
@@ -41,6 +42,7 @@ def load_like(split: Split, source: Source) -> Dataset:
     if raw.form is None and fitted.form == "real":
         raw = replace(raw, form="real")
     as_levels = options["as_levels"] and (fitted.form == "levels" or raw.x.dtype == np.uint8)
+    raw = with_conditions(raw, options.get("condition"))
     raw = checked(raw, as_levels, as_counts=fitted.form == "counts")
     window, difference = series.window_of(split.source, options["window"]), options["difference"]
     raw = series.in_order(_with_columns_of(raw, spec), window, difference)
@@ -108,6 +110,8 @@ def _with_columns_of(raw: Raw, spec: Spec) -> Raw:
 
 def _with_labels_of(raw: Raw, split: Split) -> Raw:
     num_classes, classes = split.spec.num_classes, split.train.classes
+    if split.spec.conditions is not None:
+        return raw
     if raw.y is None or num_classes is None:
         return replace(raw, y=None)
     if classes is not None and raw.classes is not None and raw.classes != classes:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from jensen.data import files, named, series
 from jensen.data.dataset import Dataset, Part, Split, chunks, native
+from jensen.data.labels import keep_labels, with_conditions
 from jensen.data.raw import Raw, checked
 from jensen.data.spec import Column, Kind, Spec
 from jensen.data.treatment import Binarize, Treatment
@@ -37,6 +38,8 @@ def load(
     seed: int = 0,
     labels: np.ndarray | Tensor | list[int] | None = None,
     target: str | None = None,
+    condition: str | None = None,
+    labelled: int | None = None,
     window: int | None = None,
     difference: bool = False,
     stream: bool = False,
@@ -60,8 +63,10 @@ def load(
         validation, test: how many rows (an int) or what part of them (a float below 1). None is the set's own split,
             or a tenth; validation=0 gives those rows to training. A set's own test part is never resized.
         seed: of the shuffle before splitting, of static binarisation, and of a toy density's draws.
-        labels: one integer for each row of one's own data.
+        labels: one integer for each row of one's own data; or numbers (rows, columns) that x is given.
         target: the column of a table that holds the labels.
+        condition: columns of a table, separated by commas, that x is given and that are not modelled.
+        labelled: how many training examples keep their label, equally many of each class, drawn by the seed.
         window: x is a window of so many rows of a series (T, C), which is split into blocks of time: windows overlap in
             training and lie end to end in validation and test. Of a text: the bytes of a piece, 64 where it is None.
         difference: rows of a series become x_t - x_{t-1}, of which log p is that of the rows given the one before.
@@ -103,6 +108,8 @@ def load(
         "seed": seed,
         "labels": None if labels is None else np.asarray(labels).tolist(),
         "target": target,
+        "condition": condition,
+        "labelled": labelled,
         "window": window,
         "difference": difference,
         "stream": stream,
@@ -111,7 +118,8 @@ def load(
     window = series.window_of(source, window)
     if window is not None and stream:
         raise JensenError("stream and window exclude each other: choose one of them")
-    raw = series.in_order(checked(raw, as_levels, as_counts), window, difference)
+    raw = checked(with_conditions(raw, condition), as_levels, as_counts)
+    raw = series.in_order(raw, window, difference)
     kind, treatment = _kind(raw, binarize, dequantize, standardize, as_levels, as_counts)
     parts = _rows_of_parts(raw, validation, test, seed, shuffled=window is None)
     assert raw.form is not None
@@ -126,6 +134,7 @@ def load(
         treatment=series.described(treatment, window, difference),
         columns=raw.columns,
         column_types=raw.types,
+        conditions=raw.conditions,
     )
     datasets = [make_part(raw, spec, rule, rows, part) for rows, part in zip(parts, get_args(Part), strict=True)]
     if standardize:
@@ -136,6 +145,9 @@ def load(
         spec = replace(spec, event_shape=(window, *spec.event_shape))
         datasets = [series.in_windows(d, window, spec) for d in datasets]
     train, held_out, tested = datasets
+    if labelled is not None:
+        y = keep_labels(raw.name, None if train.y is None else train.y.numpy(), raw.num_classes, labelled, seed)
+        train = replace(train, y=torch.from_numpy(y))
     return Split(train, held_out, tested, _source_name(source), options)
 
 

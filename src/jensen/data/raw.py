@@ -21,7 +21,7 @@ class Raw:
 
     `form` None is to be inferred by `checked`. `parts` are the rows of train, validation and test where the set
     comes with a split of its own. `treatment` is what was done to x before it was stored. `types` are the columns of
-    form "mixed".
+    form "mixed". `conditions` are the names of y's columns where y are numbers (N, Y) that x is given, and no labels.
     """
 
     x: np.ndarray
@@ -35,6 +35,7 @@ class Raw:
     parts: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     num_classes: int | None = None
     types: tuple[Column, ...] | None = None
+    conditions: tuple[str, ...] | None = None
 
 
 def checked(raw: Raw, as_levels: bool = False, as_counts: bool = False) -> Raw:
@@ -125,8 +126,18 @@ def _labelled(raw: Raw) -> Raw:
     if raw.y is None:
         return raw
     y = np.asarray(raw.y)
+    if y.ndim == 2 and len(y) == len(raw.x) and y.dtype.kind in "biuf":
+        if not np.isfinite(y).all():
+            raise JensenError(
+                f"{raw.name}: y is not finite at row {np.argwhere(~np.isfinite(y))[0][0]}: drop such rows"
+            )
+        names = raw.conditions or tuple(f"y{place}" for place in range(y.shape[1]))
+        return replace(raw, y=y.astype(np.float32), conditions=names)
     if y.shape != (len(raw.x),):
-        raise JensenError(f"{raw.name}: labels of shape {y.shape} for {len(raw.x)} rows: give one integer for each row")
+        raise JensenError(
+            f"{raw.name}: labels of shape {y.shape} for {len(raw.x)} rows: give one integer for each row, "
+            "or numbers (rows, columns) that x is given"
+        )
     whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.floor(y)).all())
     if not whole or y.min() < 0:
         row = int(np.argmax(~((y >= 0) & (y == np.floor(y))))) if y.dtype.kind in "iuf" else 0

@@ -53,6 +53,7 @@ class Spec:
     treatment: what was done to x that cannot be undone ("dynamic binarisation", "dequantised", ...), or "none".
     columns: the names of a table's columns, where they have names.
     column_types: of kind "mixed", what each column is.
+    conditions: the names of y's columns where y (B, Y) are numbers that x is given; y then are no labels.
     """
 
     event_shape: tuple[int, ...]
@@ -62,6 +63,7 @@ class Spec:
     treatment: str = "none"
     columns: tuple[str, ...] | None = None
     column_types: tuple[Column, ...] | None = None
+    conditions: tuple[str, ...] | None = None
 
     @property
     def num_dims(self) -> int:
@@ -98,6 +100,7 @@ class Spec:
         made = {
             "event_shape": tuple(values["event_shape"]),
             "columns": columns and tuple(columns),
+            "conditions": tuple(values["conditions"]) if values.get("conditions") else None,
             "column_types": types and tuple(Column(kind, tuple(categories)) for kind, categories in types),
         }
         return cls(**{**values, **made})
@@ -110,7 +113,12 @@ def _cell(column: Column, x: float) -> float | int | str:
 
 
 class Batch(NamedTuple):
-    """What a model is trained on: x (B, *event), and labels y (B,) or None."""
+    """What a model is trained on: x (B, *event), and a condition y or None.
+
+    y are labels (B,) int64, -1 where an example has none, or real numbers (B, Y). Of data of which some examples have
+    labels, `labelled` are such examples alone, as many as the batch has or as there are.
+    """
 
     x: Tensor
     y: Tensor | None = None
+    labelled: Batch | None = None

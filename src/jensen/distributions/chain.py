@@ -24,6 +24,7 @@ class Chain(Distribution):
         conditional: a (..., A) -> p(b | a), batch_shape (...), event_shape (B,).
         conditional_dim: B.
         reverse: whether the value is (b, a).
+        reparameterised: whether p(b | a) has `rsample`, as it usually has.
 
     >>> from jensen.distributions import diagonal_gaussian
     >>> walk = Chain(diagonal_gaussian(torch.zeros(1), torch.ones(1)), lambda a: diagonal_gaussian(a, 0 * a + 0.1), 1)
@@ -42,17 +43,19 @@ class Chain(Distribution):
         conditional: Callable[[Tensor], Distribution],
         conditional_dim: int,
         reverse: bool = False,
+        reparameterised: bool = True,
     ) -> None:
         self.first = first
         self.conditional = conditional
         self.conditional_dim = conditional_dim
         self.reverse = reverse
+        self.reparameterised = reparameterised
         super().__init__(first.batch_shape, torch.Size([first.event_shape[0] + conditional_dim]), validate_args=False)
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
-        """Whether the first factor can be reparameterised; `rsample` refuses where the second cannot."""
-        return self.first.has_rsample
+        """Whether both factors can be reparameterised; `rsample` refuses where the second cannot after all."""
+        return self.first.has_rsample and self.reparameterised
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Float[Tensor, "... dims"]:
         """a ~ p(a), then b ~ p(b | a), with gradients: (*sample_shape, *batch, A + B)."""

@@ -15,7 +15,7 @@ from jensen.errors import JensenError
 from jensen.evaluation.log_mean import Estimate, LogMean
 from jensen.evaluation.onednn import OneDNNLinear
 from jensen.inference.annealed_importance import Annealing, Path, anneal, pilot
-from jensen.models.base import Latent
+from jensen.models.base import Directed, Latent
 
 # Entries of x scored at once, over chains and examples: what a gradient keeps of them stays in the cache of a CPU.
 CPU_ENTRIES = 2**18
@@ -43,13 +43,13 @@ class Bracket(NamedTuple):
 class _Fast:
     """The same model, decoding by oneDNN where it can; its weights are held to be constants."""
 
-    model: Latent
+    model: Directed
 
     def prior(self) -> Distribution:
         return self.model.prior()
 
     def posterior(self, x: Tensor) -> Distribution:
-        return self.model.posterior(x)
+        return self.model.posterior(x)  # type: ignore[attr-defined]
 
     def likelihood(self, z: Tensor) -> Distribution:
         with OneDNNLinear(constant_weights=True):
@@ -61,7 +61,7 @@ def mean_and_error(values: Tensor) -> tuple[float, float]:
     return float(values.mean()), float(values.std()) / math.sqrt(len(values))
 
 
-def annealed(model: Latent, x: Shaped[Tensor, "batch *event"], annealing: Annealing | None = None) -> Estimate:
+def annealed(model: Directed, x: Shaped[Tensor, "batch *event"], annealing: Annealing | None = None) -> Estimate:
     """log p(x) by annealed importance sampling: log (1/C) sum_c w_c for each x (B,), nats.
 
     In expectation a lower bound. The standard error is the delta method's over the C chains.

@@ -52,7 +52,7 @@ def compare(evaluations: Mapping[str, Evaluation]) -> Comparison:
     refused: dict[str, str] = {}
     for run, evaluation in evaluations.items():
         metric = headline(evaluation)
-        if metric is None and any(one.kind == "objective" for one in evaluation.metrics):
+        if metric is None and "mmd2" not in evaluation and any(one.kind == "objective" for one in evaluation.metrics):
             refused[run] = f"{evaluation.model} only reconstructs: its errors say nothing of p(x); choose a vae"
         elif metric is None:
             refused[run] = f"{evaluation.model} has no density: its samples can be compared, not its likelihood"
@@ -67,11 +67,17 @@ def compare(evaluations: Mapping[str, Evaluation]) -> Comparison:
 
 
 def headline(evaluation: Evaluation) -> Metric | None:
-    """What stands for log p(x): the exact figure, or the importance-weighted bound of most samples; or None."""
+    """What stands for log p(x): the exact figure, or the importance-weighted bound of most samples; or None.
+
+    Of a classifier log p(y | x), which is under a measure of its own.
+    """
     if "log_prob" in evaluation:
         return evaluation["log_prob"]
     rungs = [metric for metric in evaluation.metrics if metric.name.startswith("iwae_")]
-    return max(rungs, key=lambda metric: metric.num_samples or 0) if rungs else None
+    if rungs:
+        return max(rungs, key=lambda metric: metric.num_samples or 0)
+    # One that also draws x has learned y beside what it says of x, which is no likelihood.
+    return evaluation["log_prob_y"] if "log_prob_y" in evaluation and "mmd2" not in evaluation else None
 
 
 def _ranked(members: dict[str, Evaluation]) -> tuple[Ranked, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,12 +10,13 @@ from torch import Tensor, nn
 
 from jensen.data import Dataset
 from jensen.errors import JensenError
+from jensen.evaluation.classification import classified
 from jensen.evaluation.latents import ActiveUnits
 from jensen.evaluation.likelihood import Bounds, Mean, bounds, examples_at_once, what_is_bounded
 from jensen.evaluation.residuals import Residuals
 from jensen.evaluation.results import Evaluation, Kind, Metric, mean_metric
 from jensen.evaluation.samples import kernel_two_sample
-from jensen.models.base import Latent, Reconstructing, kind_of
+from jensen.models.base import Classifying, Conditional, Latent, Reconstructing, bound_to, kind_of
 from jensen.training.check import check_data, like_model
 from jensen.training.mode import evaluating
 from jensen.training.progress import Progress
@@ -33,7 +33,8 @@ def evaluate(
     exact: log_prob and bits_per_dim. bounded: elbo, reconstruction = E_q log p(x | z), kl, the importance-weighted
     bounds at 1, 10, 100, ... num_samples, bits_per_dim from the tightest of them, active_units, and the scale of a
     Gaussian likelihood beside that of its residuals. implicit: the kernel two-sample statistic between samples and
-    data. reconstruction: the model's own reconstruction errors.
+    data, and the reconstruction errors of one that reconstructs. reconstruction: the model's own reconstruction errors.
+    classifier: log_prob_y = log p(y | x), accuracy and calibration_error.
 
     Densities are over the user's own units: the log-determinant of any scaling is put back, and the measure says
     whether they are probabilities of counts or densities over a volume. A Bernoulli likelihood of grey values sums to
@@ -60,15 +61,28 @@ def evaluate(
             discrete, metrics, examples = _bounded(model, data, num_samples, progress)
         elif kind == "reconstruction":
             discrete, (metrics, examples) = False, _reconstructed(model, data)
+        elif kind == "classifier":
+            discrete, (metrics, examples) = True, classified(model, data)  # type: ignore[arg-type]
         else:
             discrete, metrics, examples = False, _implicit(model, data), {}
+            if isinstance(model, Reconstructing):
+                more, examples = _reconstructed(model, data)
+                metrics += more
+        # One that learned classes from labels, beside what it says of x.
+        learned = kind != "classifier" and getattr(model, "needs_labels", False)
+        if learned and isinstance(model, Classifying) and data.labels is not None:
+            more, of_y = classified(model, data)
+            metrics, examples = metrics + more, examples | of_y
     measure = str(data.spec.measure(discrete))
     if kind == "implicit":
         measure = "none: the model has no density"
+    elif kind == "classifier":
+        measure = "counts, of y given x"
     elif any(metric.kind == "objective" for metric in metrics):
         measure = "none: the objective is no likelihood"
+    name = getattr(model, "recipe", {}).get("name") or type(model).__name__
     return Evaluation(
-        getattr(model, "recipe", {}).get("name") or type(model).__name__,
+        f"{name}, of x given y" if isinstance(model, Conditional) else name,
         f"{data.name}/{data.part}",
         len(data),
         measure,
@@ -115,15 +129,16 @@ def _bounded(
     active, residuals = ActiveUnits(), Residuals()
     method = ""
     with Progress(len(data), 0, progress, "evaluate") as bar:
-        for x, log_det in _batches(data, num_samples):
-            found = bounds(model, x, num_samples, ladder)
+        for batch in data.batches(examples_at_once(num_samples)):
+            of_x = bound_to(model, batch)
+            found = bounds(of_x, batch.x, num_samples, ladder)
             method = found.kl_method
-            for name, mean in _named(found, log_det).items():
+            for name, mean in _named(found, data.log_det(batch.x)).items():
                 parts.setdefault(name, []).append(Mean(mean.value.cpu(), mean.variance.cpu()))
-            active.add(model.posterior(x).mean)
-            residuals.add(model, x)
+            active.add(of_x.posterior(batch.x).mean.flatten(1))
+            residuals.add(of_x, batch.x)
             bar.update(sum(len(mean.value) for mean in parts["elbo"]), {})
-        discrete, kind = what_is_bounded(model, data.spec)
+        discrete, kind = what_is_bounded(of_x, data.spec)
     metrics, examples = [], {}
     for name, means in parts.items():
         values = torch.cat([mean.value for mean in means]).numpy()
@@ -143,15 +158,10 @@ def _bounded(
             )
         )
         examples[name] = values
-    metrics.append(bits_per_dim(metrics[-1], data.spec.num_dims))
+    metrics.append(bits_per_dim(metrics[-1], getattr(model, "num_modelled", data.spec.num_dims)))
     metrics.append(Metric("active_units", float(active.count()), "estimate", "dimensions"))
     metrics += residuals.metrics()
     return discrete, metrics, examples
-
-
-def _batches(data: Dataset, num_samples: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for batch in data.batches(examples_at_once(num_samples)):
-        yield batch.x, data.log_det(batch.x)
 
 
 def _named(found: Bounds, log_det: Tensor) -> dict[str, Mean]:

@@ -18,7 +18,7 @@ from jensen.errors import JensenError
 from jensen.evaluation.bracket import mean_and_error
 from jensen.evaluation.latents import ActiveUnits
 from jensen.evaluation.likelihood import mean_over_draws
-from jensen.models.base import Latent
+from jensen.models.base import Conditional, Latent
 from jensen.objectives.elbo import closed_form_kl
 from jensen.training.check import like_model
 from jensen.training.mode import evaluating
@@ -80,6 +80,10 @@ def information(model: nn.Module, data: Dataset, num_draws: int = 2000, *, seed:
     """
     if not isinstance(model, Latent):
         raise JensenError("information is about the latents of a model, and this one has none: choose one such as vae")
+    if isinstance(model, Conditional):
+        raise JensenError(
+            "information is about one prior p(z), and this model's z depend on y too: choose one such as vae"
+        )
     if num_draws < 2:
         raise JensenError(f"num_draws must be at least 2, got {num_draws}")
     if len(data) < 2:

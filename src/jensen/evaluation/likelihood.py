@@ -12,6 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from jensen.data.spec import Spec
+from jensen.distributions.point_mass import PointMass
 from jensen.errors import JensenError
 from jensen.evaluation.bracket import annealed
 from jensen.evaluation.log_mean import Estimate, LogMean, samples_at_once
@@ -19,7 +20,7 @@ from jensen.evaluation.onednn import OneDNNLinear
 from jensen.evaluation.prior_sampling import prior_sampling
 from jensen.evaluation.results import Kind
 from jensen.inference.annealed_importance import Annealing
-from jensen.models.base import Latent
+from jensen.models.base import Directed, Latent
 from jensen.objectives.elbo import closed_form_kl
 
 
@@ -39,6 +40,11 @@ def draws(model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int) ->
         raise JensenError(f"num_samples must be at least 1, got {num_samples}")
     q_z, p_z = model.posterior(x), model.prior()
     chunk = samples_at_once(x)
+    if isinstance(q_z, PointMass):  # all draws are one
+        z = q_z.sample(torch.Size([1]))
+        p_x = model.likelihood(z)
+        yield Draws(*(d.expand(num_samples, -1) for d in (p_x.log_prob(x), p_z.log_prob(z))))
+        return
     for start in range(0, num_samples, chunk):
         z = q_z.sample(torch.Size([min(chunk, num_samples - start)]))
         with OneDNNLinear():
@@ -48,7 +54,7 @@ def draws(model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int) ->
 
 @torch.no_grad()
 def log_marginal_likelihood(
-    model: Latent,
+    model: Directed,
     x: Shaped[Tensor, "batch *event"],
     num_samples: int | None = None,
     method: Literal["importance", "annealed", "prior"] = "importance",
@@ -61,7 +67,7 @@ def log_marginal_likelihood(
     itself too small.
 
     Args:
-        model: anything with prior(), posterior(x) and likelihood(z).
+        model: anything with prior(), posterior(x) and likelihood(z); annealed from the prior it needs no posterior.
         x: (B, *event).
         num_samples: K weights for each x, by default 1,000, or the chains of `annealing`; memory does not grow with it.
         method: "importance" samples q(z | x) (Burda, Grosse & Salakhutdinov 2016); "annealed" runs Hamiltonian chains
@@ -78,7 +84,7 @@ def log_marginal_likelihood(
     if method not in ("importance", "prior"):
         raise JensenError(f"unknown method '{method}': use importance, annealed or prior")
     weigh = importance_sampling if method == "importance" else prior_sampling
-    return weigh(model, x, 1000 if num_samples is None else num_samples).estimate()
+    return weigh(model, x, 1000 if num_samples is None else num_samples).estimate()  # type: ignore[arg-type]
 
 
 @torch.no_grad()
@@ -115,7 +121,7 @@ def examples_at_once(num_samples: int) -> int:
     return max(1, min(256, 2**20 // num_samples))
 
 
-def what_is_bounded(model: Latent, spec: Spec) -> tuple[bool, Kind]:
+def what_is_bounded(model: Directed, spec: Spec) -> tuple[bool, Kind]:
     """Whether p(x | z) is a probability of counts, no density; and what a bound made of it is a bound on.
 
     Counts of values that are not counts, as grey pixels under a Bernoulli, make an objective, and no bound.

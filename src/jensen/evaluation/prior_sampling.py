@@ -9,11 +9,11 @@ from torch import Tensor
 from jensen.errors import JensenError
 from jensen.evaluation.log_mean import LogMean, samples_at_once
 from jensen.evaluation.onednn import OneDNNLinear
-from jensen.models.base import Latent
+from jensen.models.base import Directed
 
 
 @torch.no_grad()
-def prior_sampling(model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int) -> LogMean:
+def prior_sampling(model: Directed, x: Shaped[Tensor, "batch *event"], num_samples: int) -> LogMean:
     """p(x) = E p(x | z), z ~ p(z), by the mean over S = `num_samples` draws, streamed in constant memory.
 
     The draws are decoded once for the whole batch, so that the errors of its examples are not independent. Nearly all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,13 +48,24 @@ class Gaps:
     """log p(x) - ELBO of each example, in two parts, nats: the mean over draws and its variance, each (B,).
 
     encoder: the ELBO of the model's own q(z | x). refined: that of the best diagonal Gaussian found for each x.
-    evidence: the larger in mean of two lower bounds of log p(x), both from the refined q: annealed, and
-        importance-weighted.
+    importance, annealed: two lower bounds of log p(x), both from the refined q.
     """
 
     encoder: Mean
     refined: Mean
-    evidence: Mean
+    importance: Mean
+    annealed: Mean
+
+    @classmethod
+    def join(cls, parts: Sequence[Gaps]) -> Gaps:
+        """Of all the parts' examples, in order."""
+        columns = zip(*([gaps.encoder, gaps.refined, gaps.importance, gaps.annealed] for gaps in parts), strict=True)
+        return cls(*(Mean(*map(torch.cat, zip(*means, strict=True))) for means in columns))
+
+    @property
+    def evidence(self) -> Mean:
+        """The larger in mean of the two lower bounds of log p(x)."""
+        return max(self.importance, self.annealed, key=lambda bound: float(bound.value.mean()))
 
     @property
     def amortisation(self) -> Mean:
@@ -107,14 +119,8 @@ def gaps(
         annealing: of the evidence; it starts from the refined q.
     """
     annealing = annealing or Annealing()
-    parts: list[list[Mean]] = [[], [], [], []]
-    for some in x.split(examples_at_once(x, annealing)):
-        for means, mean in zip(parts, _bounds(model, some, num_samples, annealing), strict=True):
-            means.append(mean)
-    encoder, refined, importance, annealed = (
-        Mean(torch.cat([mean.value for mean in means]), torch.cat([mean.variance for mean in means])) for means in parts
-    )
-    return Gaps(encoder, refined, max(importance, annealed, key=lambda bound: float(bound.value.mean())))
+    parts = [Gaps(*_bounds(model, some, num_samples, annealing)) for some in x.split(examples_at_once(x, annealing))]
+    return Gaps.join(parts)
 
 
 def _bounds(model: Latent, x: Tensor, num_samples: int, annealing: Annealing) -> tuple[Mean, Mean, Mean, Mean]:

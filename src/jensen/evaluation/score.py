@@ -15,7 +15,7 @@ from jensen.data import Dataset
 from jensen.errors import JensenError
 from jensen.evaluation.likelihood import examples_at_once, log_marginal_likelihood, what_is_bounded
 from jensen.evaluation.results import Kind
-from jensen.models.base import Latent, kind_of
+from jensen.models.base import Latent, bound_to, kind_of
 from jensen.training.check import check_data, like_model
 from jensen.training.checkpoint import write_atomically
 from jensen.training.mode import evaluating
@@ -133,7 +133,8 @@ def _share_below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _what_it_says(model: nn.Module, data: Dataset) -> tuple[Kind, str]:
     if not isinstance(model, Latent):
         return "exact", str(data.spec.measure(data.spec.kind not in ("real", "unit")))
-    discrete, kind = what_is_bounded(model, data.spec)
+    first = data.batch(torch.zeros(1, dtype=torch.int64, device=data.device))
+    discrete, kind = what_is_bounded(bound_to(model, first), data.spec)
     return kind, "none: the objective is no likelihood" if kind == "objective" else str(data.spec.measure(discrete))
 
 
@@ -145,7 +146,7 @@ def _log_density(model: nn.Module, data: Dataset, num_samples: int) -> tuple[np.
         if exact:
             value = model.log_prob(batch.x).double()  # type: ignore[operator]
         else:
-            value, error = log_marginal_likelihood(model, batch.x, num_samples)  # type: ignore[arg-type]
+            value, error = log_marginal_likelihood(bound_to(model, batch), batch.x, num_samples)
             errors.append(error)
         values.append(value + data.log_det(batch.x))
     found = torch.cat(values).cpu().numpy()

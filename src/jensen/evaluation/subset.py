@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 
 from jensen.data import Dataset
 from jensen.errors import JensenError
+from jensen.evaluation.bracket import examples_at_once
 from jensen.evaluation.evaluate import evaluate
-from jensen.evaluation.likelihood import Mean, log_marginal_likelihood
-from jensen.evaluation.refine import gaps
+from jensen.evaluation.likelihood import Mean, log_marginal_likelihood, what_is_bounded
+from jensen.evaluation.refine import Gaps, gaps
 from jensen.evaluation.results import Evaluation, Kind, mean_metric
 from jensen.evaluation.score import subsample
 from jensen.inference.annealed_importance import Annealing
-from jensen.models.base import Latent
+from jensen.models.base import Directed, Latent, bound_to, kind_of
 from jensen.training.check import like_model
 from jensen.training.mode import evaluating
 
@@ -31,7 +33,7 @@ def evaluate_annealed(
     """The usual figures on `num_examples` rows of the data, and `annealed`: a stochastic lower bound of log p(x).
 
     Args:
-        model: any latent-variable model.
+        model: any with prior() and likelihood(z); without a posterior the chains start from the prior.
         data: rows are drawn from it without replacement, by `seed`: the same for every model.
         num_examples: N.
         num_samples: of the importance-weighted bounds on the same rows.
@@ -39,11 +41,20 @@ def evaluate_annealed(
         seed: of the rows and of the draws.
     """
     annealing = annealing or Annealing()
-    found, x, log_det = _rows(model, data, num_examples, num_samples, seed)
-    with evaluating(model, x.device, seed):
-        estimate = log_marginal_likelihood(model, x, method="annealed", annealing=annealing)  # type: ignore[arg-type]
-    mean = Mean(estimate.value + log_det, estimate.standard_error.square())
-    return _with(found, {"annealed": (mean, found["elbo"].kind, annealing.num_chains)})
+    if not isinstance(model, Latent):
+        annealing = replace(annealing, start="prior")
+    found, rows = _rows(model, data, num_examples, num_samples, seed)
+    parts = []
+    with evaluating(model, rows.device, seed):
+        for batch in rows.batches(examples_at_once(rows.all().x, annealing)):
+            of_x = bound_to(model, batch)
+            estimate = log_marginal_likelihood(of_x, batch.x, method="annealed", annealing=annealing)
+            parts.append(Mean(estimate.value + rows.log_det(batch.x), estimate.standard_error.square()))
+        discrete, kind = what_is_bounded(of_x, data.spec)
+    if kind_of(model) == "implicit" and kind != "objective":
+        found = replace(found, measure=str(data.spec.measure(discrete)))
+    mean = Mean(*map(torch.cat, zip(*parts, strict=True)))
+    return _with(found, {"annealed": (mean, kind, annealing.num_chains)})
 
 
 def evaluate_refined(
@@ -61,10 +72,18 @@ def evaluate_refined(
     amortisation_gap: elbo_refined less the encoder's, from draws of log-weights. approximation_gap: evidence less
     elbo_refined. The arguments are those of `evaluate_annealed`.
     """
-    found, x, log_det = _rows(model, data, num_examples, num_samples, seed)
-    with evaluating(model, x.device, seed):
-        parts = gaps(model, x, num_samples, annealing)  # type: ignore[arg-type]
-    kind = found["elbo"].kind
+    if not isinstance(model, Latent):
+        raise JensenError("only a model with a posterior q(z | x) can be refined: choose one that is bounded")
+    found, rows = _rows(model, data, num_examples, num_samples, seed)
+    annealing = annealing or Annealing()
+    kind, log_det = found["elbo"].kind, rows.log_det(rows.all().x)
+    with evaluating(model, rows.device, seed):
+        parts = Gaps.join(
+            [
+                gaps(bound_to(model, batch), batch.x, num_samples, annealing)
+                for batch in rows.batches(examples_at_once(rows.all().x, annealing))
+            ]
+        )
     return _with(
         found,
         {
@@ -78,16 +97,17 @@ def evaluate_refined(
 
 def _rows(
     model: nn.Module, data: Dataset, num_examples: int, num_samples: int, seed: int
-) -> tuple[Evaluation, Tensor, Tensor]:
-    """The usual figures of the rows; the rows x (N, *event), and the log-determinant of their scaling (N,)."""
-    if not isinstance(model, Latent):
-        raise JensenError("only a model with latent variables can be annealed or refined: choose one that is bounded")
+) -> tuple[Evaluation, Dataset]:
+    """The usual figures of the rows, and the rows."""
+    if not isinstance(model, Directed):
+        raise JensenError("only a model with p(z) and p(x | z) can be annealed or refined: choose one that is bounded")
+    if getattr(model, "discrete_latents", False):
+        raise JensenError("annealing moves continuous latents, and this model has labels among its own: leave it out")
     if num_examples < 2:
         raise JensenError(f"at least 2 rows are needed for an error over examples, got {num_examples}")
     rows = subsample(data, seed, num_examples)
     found = evaluate(model, rows, num_samples, seed=seed)
-    x = like_model(rows.fixed(), model).all().x
-    return found, x, rows.log_det(x)
+    return found, like_model(rows.fixed(), model)
 
 
 def _with(found: Evaluation, more: dict[str, tuple[Mean, Kind, int | None]]) -> Evaluation:

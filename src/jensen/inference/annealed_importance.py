@@ -12,7 +12,7 @@ from torch import Tensor
 
 from jensen.errors import JensenError
 from jensen.inference.mcmc import hmc
-from jensen.models.base import Latent
+from jensen.models.base import Directed
 
 ACCEPTANCE = 0.65  # what the pilot run drives the step sizes to
 JITTER = 0.3  # step sizes vary by up to this share, or chains of one period would come back to where they were
@@ -79,10 +79,10 @@ class Path:
     """The distributions between f_0 and p(x, z) for one batch of x."""
 
     @torch.no_grad()
-    def __init__(self, model: Latent, x: Shaped[Tensor, "batch *event"], annealing: Annealing) -> None:
+    def __init__(self, model: Directed, x: Shaped[Tensor, "batch *event"], annealing: Annealing) -> None:
         self.model, self.x, self.annealing = model, x, annealing
         self.prior = model.prior()
-        self.first = self.prior if annealing.start == "prior" else model.posterior(x)
+        self.first = self.prior if annealing.start == "prior" else model.posterior(x)  # type: ignore[attr-defined]
 
     def sample_first(self, num_chains: int) -> Float[Tensor, "chains batch latent"]:
         """z ~ f_0, whether f_0 is one for each x or the same for all."""

@@ -8,15 +8,15 @@ method.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from jensen.data.spec import Batch
 
-ModelKind = Literal["exact", "bounded", "implicit", "reconstruction"]
+ModelKind = Literal["exact", "bounded", "implicit", "reconstruction", "classifier"]
 
 
 @runtime_checkable
@@ -29,19 +29,37 @@ class Exact(Protocol):
 
 
 @runtime_checkable
-class Latent(Protocol):
-    """A model p(z) p(x | z) with an approximate posterior q(z | x): three attributes that return a Distribution."""
+class Directed(Protocol):
+    """A model p(z) p(x | z), each a Distribution: its evidence can be annealed from the prior."""
 
     def prior(self) -> Distribution:
         """p(z): event_shape (Z,)."""
         ...
 
+    def likelihood(self, z: Tensor) -> Distribution:
+        """p(x | z): batch_shape (..., B), event_shape of x."""
+        ...
+
+
+@runtime_checkable
+class Latent(Directed, Protocol):
+    """The same with an approximate posterior q(z | x)."""
+
     def posterior(self, x: Tensor) -> Distribution:
         """q(z | x): batch_shape (B,), event_shape (Z,)."""
         ...
 
-    def likelihood(self, z: Tensor) -> Distribution:
-        """p(x | z): batch_shape (..., B), event_shape of x."""
+
+@runtime_checkable
+class Conditional(Protocol):
+    """A model of x given y: bound to a y it is a model like any other."""
+
+    def condition_of(self, batch: Batch) -> Tensor:
+        """The y that goes with each x of a batch: labels (B,), or numbers (B, Y), which may be a part of x."""
+        ...
+
+    def given(self, y: Tensor) -> Latent:
+        """The model of x given y: of y for one example every x has it, of (B, ...) each x its own."""
         ...
 
 
@@ -59,6 +77,15 @@ class Reconstructing(Protocol):
 
     def reconstruction_errors(self, x: Tensor) -> dict[str, Tensor]:
         """What is lost of each example, (B,), by name: in nats, or in squared units of x where the name says so."""
+        ...
+
+
+@runtime_checkable
+class Classifying(Protocol):
+    """A model that says which class x is of."""
+
+    def classify(self, x: Tensor) -> Tensor:
+        """log p(y | x) of every class y, (B, C), nats."""
         ...
 
 
@@ -85,13 +112,15 @@ class Clock(NamedTuple):
 class Turn(NamedTuple):
     """One player's move: `loss` () is descended with respect to `parameters`, and nothing else gets a gradient.
 
-    `terms` are the figures worth logging, each a scalar tensor in nats unless its name says otherwise.
+    `terms` are the figures worth logging, each a scalar tensor in nats unless its name says otherwise. `rate` times the
+    training's learning rate is the player's.
     """
 
     player: str
     loss: Tensor
     parameters: Sequence[nn.Parameter]
     terms: dict[str, Tensor] = {}  # noqa: RUF012  # never mutated
+    rate: float = 1.0
 
 
 @runtime_checkable
@@ -106,11 +135,20 @@ class TakesTurns(Protocol):
         ...
 
 
+@runtime_checkable
+class Warns(Protocol):
+    """A model that says itself when its training has gone wrong."""
+
+    def warning(self, terms: Mapping[str, float]) -> str | None:
+        """Words that name the setting to change, where its figures, means over some steps, show that; or None."""
+        ...
+
+
 def kind_of(model: nn.Module) -> ModelKind:
     """What the model can say of x, read off its capabilities.
 
     "exact" where it has `log_prob`, "bounded" where it has p(z), q(z | x) and p(x | z), "reconstruction" where it codes
-    x and cannot be sampled, "implicit" otherwise.
+    x and cannot be sampled, "classifier" where all it says is p(y | x), "implicit" otherwise.
     """
     if isinstance(model, Exact):
         return "exact"
@@ -118,4 +156,14 @@ def kind_of(model: nn.Module) -> ModelKind:
         return "bounded"
     if isinstance(model, Reconstructing) and not hasattr(model, "sample"):
         return "reconstruction"
+    if isinstance(model, Classifying) and not hasattr(model, "sample"):
+        return "classifier"
     return "implicit"
+
+
+def bound_to(model: Any, batch: Batch) -> Any:
+    """The model of this batch's x: given its y where the model takes a condition, the model itself where it does not.
+
+    Whoever scores x, or trains on it, asks for this once and need not know of conditions.
+    """
+    return model.given(model.condition_of(batch)) if isinstance(model, Conditional) else model

@@ -46,11 +46,20 @@ class ConvolutionalEncoder(nn.Module):
 
     def forward(self, x: Shaped[Tensor, "batch *event"]) -> Float[Tensor, "batch outputs"]:
         """(B, *event) -> (B, num_outputs)."""
+        return self.rest(self.first(x))
+
+    def first(self, x: Shaped[Tensor, "batch *event"]) -> Float[Tensor, "batch channels height width"]:
+        """What the first convolution makes of x, before its nonlinearity."""
         x = self.inputs(x)
         if x.ndim == 5:  # (B, C, H, W, levels)
             x = x.movedim(-1, 2).flatten(1, 2)
         # Channels innermost in memory, which is how the convolutions of a CPU are fast.
-        x = self.stages(x.contiguous(memory_format=torch.channels_last))
+        return self.stages[0](x.contiguous(memory_format=torch.channels_last))
+
+    def rest(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch outputs"]:
+        """The outputs, from what `first` gives."""
+        for stage in list(self.stages)[1:]:
+            x = stage(x)
         return self.output(x.movedim(1, -1).flatten(1))
 
 

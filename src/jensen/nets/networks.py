@@ -22,7 +22,7 @@ Net = Literal["dense", "convolutional", "recurrent"]
 def encoder(
     spec: Spec, num_outputs: int, net: Net = "dense", hidden: Sequence[int] = (300, 300), activation: str = "elu"
 ) -> nn.Module:
-    """(B, *event) -> (B, num_outputs).
+    """(B, *event) -> (B, num_outputs); a dense one takes any leading dimensions for B.
 
     Args:
         spec: of x.
@@ -39,7 +39,7 @@ def encoder(
         raise unknown("net", net, get_args(Net))
     inputs = Inputs(spec)
     sizes = [torch.Size(inputs.event_shape).numel(), *hidden, num_outputs]
-    return nn.Sequential(inputs, nn.Flatten(), MLP(sizes, activation))
+    return nn.Sequential(inputs, nn.Flatten(-len(inputs.event_shape)), MLP(sizes, activation))
 
 
 def decoder(

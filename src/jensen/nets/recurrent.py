@@ -53,11 +53,14 @@ class RecurrentEncoder(nn.Module):
         )
         self.output = nn.Linear(widths[-1], num_outputs)
 
-    def forward(self, x: Shaped[Tensor, "batch *event"]) -> Float[Tensor, "batch outputs"]:
-        """(B, *event) -> (B, num_outputs)."""
+    def forward(
+        self, x: Shaped[Tensor, "batch *event"], start: Float[Tensor, "batch start"] | None = None
+    ) -> Float[Tensor, "batch outputs"]:
+        """(B, *event) -> (B, num_outputs). `start` is what the first layer starts from, each way, before its tanh."""
         steps = self.inputs(x).reshape(len(x), self.time, -1)
-        for layer in self.layers:
-            steps, last = layer(steps)
+        both = None if start is None else start.unflatten(-1, (2, -1)).movedim(1, 0).tanh().to(steps.dtype)
+        for place, layer in enumerate(self.layers):
+            steps, last = layer(steps, both.contiguous()) if both is not None and place == 0 else layer(steps)
         return self.output(torch.cat([last[0], last[1]], -1))
 
 

@@ -13,7 +13,7 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from jensen.data.spec import Batch
 from jensen.errors import JensenError
-from jensen.models.base import Clock, Latent, Turn
+from jensen.models.base import Clock, Latent, Turn, bound_to
 
 
 class Terms(NamedTuple):
@@ -158,7 +158,7 @@ class ELBO:
         """One turn: the whole model."""
         # A tensor where it changes: a Python number would recompile a compiled step.
         beta = self.beta * (clock.progress / self.kl_warmup).clamp(max=1) if self.kl_warmup else self.beta
-        terms = elbo(model, batch.x, self.num_samples, beta, free_bits=self.free_bits)  # type: ignore[arg-type]
+        terms = elbo(bound_to(model, batch), batch.x, self.num_samples, beta, free_bits=self.free_bits)
         yield Turn(
             "model",
             -terms.objective.mean(),

@@ -13,15 +13,16 @@ from torch import Tensor, nn
 
 from jensen.data.spec import Batch
 from jensen.errors import JensenError
-from jensen.models.base import Clock, Latent, Turn
+from jensen.models.base import Clock, Latent, Turn, bound_to
 
 
 def log_weights(
     model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int
-) -> Float[Tensor, "num_samples batch"]:
+) -> Float[Tensor, "num_samples *conditions batch"]:
     """log w_k = log p(x | z_k) + log p(z_k) - log q(z_k | x), z_k ~ q(z | x): (K, B), nats.
 
-    E w = p(x), whatever q is; every bound and estimate of the evidence is made of these.
+    (K, C, B) of a model given C conditions for each x. E w = p(x), whatever q is; every bound and estimate of the
+    evidence is made of these.
     """
     if num_samples < 1:
         raise JensenError(f"num_samples must be at least 1, got {num_samples}")
@@ -56,10 +57,8 @@ class IWAE:
 
     def turns(self, model: nn.Module, batch: Batch, clock: Clock) -> Iterator[Turn]:
         """One turn: the whole model; the loss is minus the mean bound, whichever gradient it carries."""
-        if self.gradient == "plain":
-            bound = iwae_bound(model, batch.x, self.num_samples).mean()  # type: ignore[arg-type]
-        else:
-            bound = doubly_reparameterised_bound(model, batch.x, self.num_samples).mean()  # type: ignore[arg-type]
+        of_x = iwae_bound if self.gradient == "plain" else doubly_reparameterised_bound
+        bound = of_x(bound_to(model, batch), batch.x, self.num_samples).mean()
         yield Turn("model", -bound, list(model.parameters()), {f"iwae_{self.num_samples}": bound.detach()})
 
 

@@ -33,4 +33,16 @@ PRESETS = {
             "schedule": "linear",
         },
     ),
+    "mnist": Preset(
+        "twelve minutes: 28 x 28 grey digits, by convolutions",
+        data={"source": "mnist", "validation": 0},
+        model={"latent_dim": 64, "net": "convolutional", "hidden": (48, 96)},
+        training={
+            "steps": 20_000,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "betas": (0.5, 0.9),
+            "schedule": "linear",
+        },
+    ),
 }

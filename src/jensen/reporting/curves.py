@@ -29,7 +29,7 @@ LABELS = {
     "jensen_shannon": "bound on Jensen–Shannon (nats)",
     "discriminator_loss": "discriminator's loss (nats)",
     "generator_loss": "generator's loss (nats)",
-    "accuracy": "accuracy of D",
+    "accuracy": "accuracy",
 }
 LATENTS = "latents"  # the part whose rows say what the latents carried
 # What is shown in place of a loss: its negative, or the same under its own name.
@@ -46,7 +46,7 @@ _START = 0.05
 
 def terms(runs: Sequence[Sequence[Row]]) -> list[str]:
     """The logged figures, what is ascended first; a loss is left out where its negative, or its own name, is there."""
-    curved = [row for rows in runs for row in rows if row["part"] != LATENTS]
+    curved = [row for rows in runs for row in rows if row["part"] in ("train", "validation")]
     names = list(dict.fromkeys(name for row in curved for name in row if name not in ("step", "part")))
     main = [name for name in _INSTEAD if name in names]
     hidden = {_INSTEAD[name] for name in main}

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from jensen.data import Dataset, Spec
-from jensen.errors import JensenError
-from jensen.models.base import kind_of
-from jensen.training.check import like_model
+from jensen.errors import JensenError, unknown
+from jensen.models.base import Conditional, bound_to
+from jensen.training.check import floating_tensor, like_model
 from jensen.training.checkpoint import write_atomically
 from jensen.training.collapse import CHEAP
 
@@ -40,7 +40,7 @@ def draw(
         model: anything with `sample`.
         num: how many; with `per_class` that many of every class instead, classes in order.
         spec: the data's.
-        given: a condition, "y=3".
+        given: a condition, "y=3"; or numbers by the names of their columns, "alcohol=12.5,ash=2".
         per_class: draws of every class.
         seed: of the draws.
         temperature: 1 is the model itself.
@@ -50,46 +50,65 @@ def draw(
         raise JensenError("the number of samples must be at least 1")
     if given is not None and per_class is not None:
         raise JensenError("give --given or --per-class, not both")
-    if not hasattr(model, "sample"):
-        raise JensenError("this model has no p(x) to draw from: it can encode and reconstruct; to sample choose a vae")
+    if not hasattr(model, "sample") and given is None:
+        raise JensenError(
+            "this model draws x given a condition alone: give --given, or model.given(y).sample(n) in Python"
+            if isinstance(model, Conditional)
+            else "this model has no p(x) to draw from: it can encode and reconstruct; to sample choose a vae"
+        )
     options: dict[str, Any] = {}
-    method = "sample_mean" if means and hasattr(model, "sample_mean") else "sample"
+    of_means = hasattr(model, "sample_mean") or isinstance(model, Conditional)
+    method = "sample_mean" if means and of_means else "sample"
     if temperature != 1.0:
         if not temperature > 0:
             raise JensenError(f"temperature must be above 0, got {temperature:g}")
-        if "temperature" not in inspect.signature(getattr(model, method)).parameters:
+        drawn_from = getattr(model, method, None)
+        if drawn_from is not None and "temperature" not in inspect.signature(drawn_from).parameters:
             raise JensenError("this model has no temperature: leave --temperature out")
         options["temperature"] = temperature
-    classes: list[int | None] = [None]
+    classes: list[Tensor | None] = [None]
     if given is not None:
-        classes = [_label(given, spec)]
+        classes = [_condition(given, spec)]
     elif per_class is not None:
         if spec.num_classes is None:
             raise JensenError("--per-class needs a model of labelled data, and these data have no labels")
-        classes, num = list(range(spec.num_classes)), per_class
+        classes, num = list(torch.arange(spec.num_classes)), per_class
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         parts = [getattr(_bound(model, y), method)(num, **options) for y in classes]
     return torch.cat(parts).cpu()
 
 
-def _bound(model: nn.Module, y: int | None) -> Any:
+def _bound(model: nn.Module, y: Tensor | None) -> Any:
     if y is None:
         return model
     if not getattr(model, "conditional", False):
         raise JensenError(
             "this model takes no condition y: leave --given and --per-class out, or fit a conditional one"
         )
-    return model.given(torch.tensor(y))  # type: ignore[operator]
+    return model.given(y.to(floating_tensor(model).device))  # type: ignore[operator]
 
 
-def _label(given: str, spec: Spec) -> int:
-    name, _, value = given.partition("=")
-    if name != "y" or not value.lstrip("-").isdigit():
-        raise JensenError(f"--given takes y=LABEL with a whole number, got '{given}'")
-    if spec.num_classes is None or not 0 <= int(value) < spec.num_classes:
-        raise JensenError(f"label {value} is out of range: the data have {spec.num_classes or 'no'} classes, from 0")
-    return int(value)
+def _condition(given: str, spec: Spec) -> Tensor:
+    """The y that "y=3" or "alcohol=12.5,ash=2" stands for."""
+    pairs = [pair.partition("=") for pair in given.split(",")]
+    values = {name.strip(): value.strip() for name, _, value in pairs}
+    if spec.conditions is None:
+        value = values.get("y", "")
+        if len(values) != 1 or not value.lstrip("-").isdigit():
+            raise JensenError(f"--given takes y=LABEL with a whole number, got '{given}'")
+        if spec.num_classes is None or not 0 <= int(value) < spec.num_classes:
+            raise JensenError(
+                f"label {value} is out of range: the data have {spec.num_classes or 'no'} classes, from 0"
+            )
+        return torch.tensor(int(value))
+    try:
+        numbers = [float(values.pop(name)) for name in spec.conditions]
+    except (KeyError, ValueError) as error:
+        raise JensenError(f"--given takes a number for each of {', '.join(spec.conditions)}, got '{given}'") from error
+    if values:
+        raise unknown("condition", next(iter(values)), spec.conditions)
+    return torch.tensor(numbers)
 
 
 @torch.no_grad()
@@ -99,13 +118,13 @@ def encode(model: nn.Module, data: Dataset) -> Tensor:
     Where q has no cheap formula for them, as a flow or a chain has not, they are those of 100 draws.
     """
     batches = like_model(data.fixed(), model).batches(1000)
-    if kind_of(model) == "reconstruction":
+    if hasattr(model, "encode") and not hasattr(model, "posterior"):
         return torch.cat([model.encode(batch.x) for batch in batches]).cpu()  # type: ignore[operator]
     if not hasattr(model, "posterior"):
         raise JensenError("this model has no latents to encode into: choose one with a posterior, such as vae")
     parts = []
     for batch in batches:
-        q_z = model.posterior(batch.x)  # type: ignore[operator]
+        q_z = bound_to(model, batch).posterior(batch.x)
         if isinstance(q_z, CHEAP):
             parts.append(torch.stack([q_z.mean, q_z.stddev]))
         else:
@@ -116,11 +135,11 @@ def encode(model: nn.Module, data: Dataset) -> Tensor:
 @torch.no_grad()
 def reconstruct(model: nn.Module, data: Dataset, limit: int | None = None) -> Tensor:
     """E[x | z] at the posterior's mean of each example, or of the first `limit`: (N, *event)."""
-    if not hasattr(model, "reconstruct"):
+    if not hasattr(model, "reconstruct") and not isinstance(model, Conditional):
         raise JensenError("this model reconstructs nothing: choose one with a posterior, such as vae")
     count = len(data) if limit is None else min(limit, len(data))
     data = like_model(data.fixed(), model).subset(torch.arange(count))
-    return torch.cat([model.reconstruct(batch.x) for batch in data.batches(1000)]).cpu()  # type: ignore[operator]
+    return torch.cat([bound_to(model, batch).reconstruct(batch.x) for batch in data.batches(1000)]).cpu()
 
 
 def check_name(path: Path, formats: tuple[str, ...] = FORMATS) -> None:

@@ -15,6 +15,7 @@ from jensen.reporting.gallery import Picture, pictures
 from jensen.reporting.latents import collapse_panel
 from jensen.reporting.run import Run
 from jensen.training import load as load_model
+from jensen.training.game import GAME
 
 
 def of_figures(runs: Sequence[Run]) -> list[Picture]:
@@ -50,8 +51,9 @@ def _latent_rows(run: Run) -> list[Row]:
 
 
 def warnings_of(run: Run, named: bool) -> list[str]:
-    """What was said where the latents carried nothing at the last look."""
-    last = _latent_rows(run)[-1:]
+    """What was said where the latents carried nothing, or a player had won the game, at the last look."""
+    ended = run.rows[-1]["step"] if run.rows else 0
+    last = _latent_rows(run)[-1:] + [row for row in run.rows if row["part"] == GAME and row["step"] == ended]
     whose = f"{run.folder.name}, at" if named else "At"
     return [f"{whose} step {row['step']:,} {row['warning']}." for row in last if "warning" in row]
 

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from jensen.data import Batch, Dataset, Spec
-from jensen.models.base import Exact, Latent, Reconstructing, kind_of
+from jensen.models.base import Conditional, Exact, Latent, Reconstructing, bound_to, kind_of
 from jensen.objectives.elbo import kl_terms
 from jensen.reporting import figures, images, series
+from jensen.reporting.conditions import of_conditions
 from jensen.reporting.latents import kl_bars
+from jensen.reporting.picture import Picture
 from jensen.training.check import floating_tensor, like_model
 from jensen.training.collapse import CHEAP, DRAWS
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _SHOWN = 200
 _POINTS = 2000
 _MAPPED = 5000
 _TRAVERSED = 10
 _WINDOWS = 40
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with what is said of it. `name` is its file's, without the suffix; `section` the page's."""
-
-    name: str
-    section: str
-    caption: str
-    figure: Figure
 
 
 def pictures(model: nn.Module, spec: Spec, data: Dataset | None) -> Iterator[Picture]:
@@ -55,7 +43,11 @@ def pictures(model: nn.Module, spec: Spec, data: Dataset | None) -> Iterator[Pic
         yield from _of_points(model, data)
     elif data is not None and hasattr(model, "sample") and len(spec.event_shape) == 2:
         yield _of_series(model, data)
-    if isinstance(model, Latent):
+    if getattr(model, "conditional", False) and to_image is not None:
+        yield from of_conditions(model, spec, data, to_image)
+    if kind_of(model) == "implicit" and isinstance(model, Reconstructing) and data is not None:
+        yield from _of_codes(model, data)
+    if isinstance(model, Latent) and (data is not None or not isinstance(model, Conditional)):
         yield from _of_latents(model, data, to_image)
 
 
@@ -88,10 +80,11 @@ def _of_images(model: nn.Module, data: Dataset | None, to_image: Callable[[Tenso
         what = "each is the mean E[x | z] at a z drawn from the prior, not a draw of x" if means else "draws of x"
         samples = to_image(draw(_SHOWN))
         yield Picture("samples", "Samples", f"{_SHOWN} samples: {what}.", images.image_grid(samples))
-        if hasattr(model, "reconstruct") and data is not None:
-            index = images.one_of_each(data.y, len(data))
-            x = like_model(data, model).batch(index).x
-            figure = images.three_rows(to_image(x), to_image(model.reconstruct(x)), samples[: len(index)])  # type: ignore[operator]
+        if data is not None and (hasattr(model, "reconstruct") or isinstance(model, Conditional)):
+            index = images.one_of_each(data.labels, len(data))
+            batch = like_model(data, model).batch(index)
+            again = bound_to(model, batch).reconstruct(batch.x)
+            figure = images.three_rows(to_image(batch.x), to_image(again), samples[: len(index)])
             caption = (
                 f"{_share(data, index)}, the mean E[x | z] with z at the mean of q(z | x), and samples"
                 f"{', shown as means E[x | z]' if means else ''}."
@@ -106,7 +99,7 @@ def _of_reconstructions(
         return
     given = like_model(data, model)  # type: ignore[arg-type]
     if to_image is not None:
-        index = images.one_of_each(data.y, len(data))
+        index = images.one_of_each(data.labels, len(data))
         x = given.batch(index).x
         rows = {"originals": to_image(x), "reconstructions": to_image(model.reconstruct(x))}
         caption = f"{_share(data, index)}, and what is made of their codes"
@@ -115,15 +108,20 @@ def _of_reconstructions(
             rows |= {"corrupted": to_image(noisy), "denoised": to_image(model.reconstruct(noisy))}
             caption += "; the same corrupted as in training, and what is made of those codes"
         yield Picture("reconstructions", "Reconstructions", f"{caption}.", images.labelled_rows(rows))
+    yield from _of_codes(model, data)
+
+
+@torch.no_grad()
+def _of_codes(model: Reconstructing, data: Dataset) -> Iterator[Picture]:
+    some = like_model(data, model).subset(torch.arange(min(_MAPPED, len(data))))  # type: ignore[arg-type]
     with torch.no_grad():
-        some = given.subset(torch.arange(min(_MAPPED, len(data))))
         z = torch.cat([model.encode(batch.x) for batch in some.batches(1000)])
     if z.shape[1] > 1:
         yield _map_of(z, "codes", data)
 
 
 def _share(data: Dataset, index: Tensor) -> str:
-    each = "" if data.y is None or len(data.y[index].unique()) < len(index) else ", each of another class"
+    each = "" if data.labels is None or len(data.labels[index].unique()) < len(index) else ", each of another class"
     return f"From top to bottom: {len(index)} examples of the {data.part} part{each}"
 
 
@@ -167,7 +165,8 @@ def raw_log_prob(model: Exact, data: Dataset) -> Callable[[Tensor], Tensor]:
 
 
 def _of_latents(model: Latent, data: Dataset | None, to_image: Callable[[Tensor], Tensor] | None) -> Iterator[Picture]:
-    latent = model.prior().event_shape
+    first = bound_to(model, Batch(torch.empty(0)) if data is None else like_model(data, model).batch(torch.arange(1)))  # type: ignore[arg-type]
+    latent = first.prior().event_shape
     if len(latent) != 1:
         return
     z = None
@@ -183,7 +182,7 @@ def _of_latents(model: Latent, data: Dataset | None, to_image: Callable[[Tensor]
             )
             yield Picture("kl", "Latent space", caption, kl_bars(shares, z.var(0)))
     if to_image is not None:
-        yield from _of_paths(model, z, data, to_image)
+        yield from _of_paths(first, z, data, to_image)
 
 
 def _of_paths(
@@ -209,7 +208,7 @@ def _of_paths(
         figure = images.traversals(model, z[0], dimensions.tolist(), to_image)
         yield Picture("traversals", "Latent space", caption, figure)
     if z is not None and data is not None and len(data) >= 2:
-        index = images.one_of_each(data.y, len(z))
+        index = images.one_of_each(data.labels, len(z))
         index = index[: len(index) // 2 * 2]
         x = to_image(like_model(data, model).batch(index).x)  # type: ignore[arg-type]
         pairs = (len(index) // 2, 2)
@@ -223,7 +222,7 @@ def _of_paths(
 
 def _map_of(z: Float[Tensor, "points latent"], what: str, data: Dataset) -> Picture:
     how = "" if z.shape[1] == 2 else f", the first two principal components of {z.shape[1]} dimensions"
-    y = None if data.y is None else data.y[: len(z)].cpu()
+    y = None if data.labels is None else data.labels[: len(z)].cpu()
     colored = "" if y is None else ", coloured by class, with each class named near its median"
     caption = f"The {what} for {len(z):,} examples of the {data.part} part{how}{colored}."
     return Picture("latent", "Latent space", caption, figures.latent_map(z, y, data.classes))
@@ -237,7 +236,7 @@ def posterior_means(model: Latent, data: Dataset, count: int) -> Float[Tensor, "
     """
     means = []
     for batch in data.subset(torch.arange(count)).batches(1000):
-        q_z = model.posterior(batch.x)
+        q_z = bound_to(model, batch).posterior(batch.x)
         try:
             means.append(q_z.mean if isinstance(q_z, CHEAP) else q_z.sample(torch.Size([DRAWS])).mean(0))
         except NotImplementedError:  # how torch says that a distribution has no formula for its mean
@@ -251,8 +250,9 @@ def kl_of_dimensions(model: Latent, data: Dataset, count: int) -> Float[Tensor, 
     """KL(q(z_j | x) || p(z_j)) over the first `count` examples, (Z,), nats; None where q or p does not factorise."""
     shares = []
     for batch in data.subset(torch.arange(count)).batches(1000):
-        q_z = model.posterior(batch.x)
-        _, _, each = kl_terms(q_z, model.prior(), q_z.sample(torch.Size([1])))
+        of_x = bound_to(model, batch)
+        q_z = of_x.posterior(batch.x)
+        _, _, each = kl_terms(q_z, of_x.prior(), q_z.sample(torch.Size([1])))
         if each is None:
             return None
         shares.append(each)

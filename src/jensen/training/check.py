@@ -10,14 +10,13 @@ from torch.distributions import Distribution, Independent, constraints
 
 from jensen.data import Dataset
 from jensen.errors import JensenError
-from jensen.models.base import Latent
+from jensen.models.base import Conditional, Latent, bound_to, kind_of
 
 REMEDY = "divide by 255, load with binarize=dynamic, or choose likelihood=gaussian"
 
 
-@torch.no_grad()
-def check_data(model: nn.Module, data: Dataset) -> None:
-    """Raises JensenError where x has another shape than the model's, or lies outside the likelihood's support."""
+def check_shape(model: nn.Module, data: Dataset) -> None:
+    """Raises JensenError where x has another shape than the model's, or, without a likelihood, another kind."""
     recipe = getattr(model, "recipe", None)
     if recipe is not None and tuple(recipe["spec"]["event_shape"]) != data.spec.event_shape:
         expected = tuple(recipe["spec"]["event_shape"])
@@ -29,11 +28,23 @@ def check_data(model: nn.Module, data: Dataset) -> None:
         if kinds[0] != kinds[1]:
             said = [f"{kind} x" + (f" of {levels} levels" if levels else "") for kind, levels in kinds]
             raise JensenError(f"the model is of {said[0]}, the data are {said[1]}: load them with the same treatment")
+
+
+@torch.no_grad()
+def check_data(model: nn.Module, data: Dataset) -> None:
+    """Raises JensenError where x or y do not suit the model: shape, labels, and the likelihood's support."""
+    check_shape(model, data)
+    # A semi-supervised model learns from labels, and has something to say of x without.
+    needs_labels = kind_of(model) == "classifier" or getattr(model, "needs_labels", False)
+    without = not isinstance(model, Conditional) and hasattr(model, "sample") and data.part != "train"
+    if len(data) and needs_labels and not without:
+        check_labels(model, data)
     if not isinstance(model, Latent) or not len(data):
         return
     data = like_model(data, model)
     with torch.random.fork_rng([]):
-        likelihood = model.likelihood(model.prior().sample(torch.Size([1])))
+        first = bound_to(model, data.batch(torch.zeros(1, dtype=torch.int64, device=data.device)))
+        likelihood = first.likelihood(first.prior().sample(torch.Size([1])))
         if likelihood.event_shape != data.spec.event_shape:
             raise JensenError(
                 f"the likelihood is of x with shape {tuple(likelihood.event_shape)}, the data have "
@@ -41,6 +52,40 @@ def check_data(model: nn.Module, data: Dataset) -> None:
             )
         for batch in data.batches(4096):
             check_support(likelihood, batch.x)
+
+
+def check_labels(model: nn.Module, data: Dataset) -> None:
+    """Raises where the data have no labels, labels that the model has no class for, or classes of one example.
+
+    One example of a class can be learned by heart, or held out, but not both; it is asked of training data alone.
+    """
+    if data.y is None:
+        raise JensenError(
+            f"{data.name} has no labels, and the model needs them: give labels=, target=COLUMN of a table, or images "
+            "in sub-folders"
+        )
+    num_classes = getattr(model, "recipe", {}).get("spec", {}).get("num_classes") or data.spec.num_classes
+    if isinstance(model, Conditional) and int(data.y.min()) < 0:
+        raise JensenError(
+            f"{int((data.y < 0).sum()):,} examples of {data.name} have no label, and the model is of x given it: leave "
+            "labelled out, or choose the model ss-vae"
+        )
+    highest = int(data.y.max())
+    if num_classes is not None and highest >= num_classes:
+        raise JensenError(
+            f"{data.name} has label {highest}, the model was made for labels below {num_classes}: drop those rows"
+        )
+    if data.part != "train" or num_classes is None:
+        return
+    counts = data.y[data.y >= 0].bincount(minlength=num_classes).tolist()
+    scarce = [label for label, count in enumerate(counts) if count < 2]
+    if scarce:
+        label = scarce[0]
+        name = f"'{data.classes[label]}'" if data.classes is not None else str(label)
+        raise JensenError(
+            f"class {name} of {data.name} has {counts[label]} training examples with a label, 2 are needed: add "
+            "some, drop the class, or number the labels 0, 1, ... without gaps"
+        )
 
 
 def floating_tensor(model: nn.Module) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal
 
 from jensen.data import Dataset
-from jensen.models.base import Latent
+from jensen.distributions.point_mass import PointMass
+from jensen.models.base import Latent, bound_to
 from jensen.objectives.base import Objective
 from jensen.objectives.elbo import kl_terms
 from jensen.training.config import Training
@@ -24,7 +25,7 @@ NEARLY_EMPTY = 0.05  # nats, of the mean over dimensions, where most of them are
 SETTLED = 500  # steps: a healthy posterior, too, may start at the prior and take some hundreds of steps to leave it
 EXAMPLES, DRAWS = 500, 20
 # Kinds of q that are scored without a network, so that each of 500 draws may be scored under each of 500 of them.
-CHEAP = (Independent, MultivariateNormal)
+CHEAP = (Independent, MultivariateNormal, PointMass)
 _ENTRIES = 2**18  # of log-densities q(z_i | x_j) taken together, which stay in the cache of a CPU
 
 
@@ -41,7 +42,7 @@ class Watch:
         self.model, self.objective, self.training = model, objective, training
         index = torch.linspace(0, len(data) - 1, min(EXAMPLES, len(data))).long().to(data.device)
         data = data.subset(index).fixed()
-        self.x = data.batch(torch.arange(len(data), device=data.device)).x
+        self.batch = data.batch(torch.arange(len(data), device=data.device))
 
     def look(self, step: int) -> dict[str, Any]:
         """The row of metrics.jsonl of this step, a function of the weights; the random state is left as it was.
@@ -51,9 +52,12 @@ class Watch:
         on these n `examples`, nats, at most log n, where it is cheap. warning: words, once the posterior has collapsed.
         """
         assert isinstance(self.model, nn.Module)
-        with evaluating(self.model, self.x.device, self.training.seed):
-            q_z, p_z = self.model.posterior(self.x), self.model.prior()
+        x = self.batch.x
+        with evaluating(self.model, x.device, self.training.seed):
+            of_x = bound_to(self.model, self.batch)
+            q_z, p_z = of_x.posterior(x), of_x.prior()
             z = q_z.sample(torch.Size([DRAWS]))
+            z = z if z.is_floating_point() else z.float()  # codes
             found, _, each = kl_terms(q_z, p_z, z)
             active = int((variance_of_means(q_z, z) > ACTIVE_VARIANCE).sum())
             information = {"mutual_information": mutual_information(q_z, z[0])} if isinstance(q_z, CHEAP) else {}
@@ -62,9 +66,9 @@ class Watch:
         row: dict[str, Any] = {"step": step, "part": "latents", "kl": kl}
         if shares is not None:
             row["kl_per_dimension"] = shares.tolist()
-        row |= {"active_units": active, "latent_dim": latent_dim, **information, "examples": len(self.x)}
+        row |= {"active_units": active, "latent_dim": latent_dim, **information, "examples": len(x)}
         empty = empty_dimensions(kl, shares, latent_dim)
-        if empty and self._is_settled(step):
+        if empty and self._is_settled(step) and not isinstance(q_z, PointMass):  # codes have their perplexity
             where = "" if empty == latent_dim else f" in {empty} of {latent_dim} dimensions"
             row["warning"] = (
                 f"the posterior has collapsed: q(z | x) = p(z) for every x{where} "

@@ -92,6 +92,11 @@ class GradientEngine:
         self.fabric = fabric or single_process(training)
         self.device = torch.device(training.device)
         self.order = Order(len(data), training.batch_size, training.seed)
+        self.labelled = data.labelled
+        if self.labelled is not None:
+            count = len(self.labelled)
+            # Another seed, so that the two orders have nothing to do with each other.
+            self.labelled_order = Order(count, min(count, training.batch_size), training.seed + 1_000_003)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.converged = False
         self._names = {parameter: name for name, parameter in model.named_parameters()}
@@ -101,8 +106,7 @@ class GradientEngine:
 
     def step(self, number: int) -> dict[str, Tensor]:
         """One batch, every player once."""
-        index = self.order(number)[self.fabric.global_rank :: self.fabric.world_size]
-        batch = self.data.batch(index.to(self.device))
+        batch = self._batch(number)
         rate = learning_rate(self.training, number)
         clock = self._clock(number)
         if self.training.compile == "yes" and self._single is not None:
@@ -122,6 +126,14 @@ class GradientEngine:
                 logged |= _figures(turn)
         self._single = moves[0] if len(moves) == 1 else None
         return logged
+
+    def _batch(self, number: int) -> Batch:
+        """This process's share of the examples of a step; beside it labelled ones, where some have no label."""
+        share = slice(self.fabric.global_rank, None, self.fabric.world_size)
+        batch = self.data.batch(self.order(number)[share].to(self.device))
+        if self.labelled is None:
+            return batch
+        return batch._replace(labelled=self.data.batch(self.labelled[self.labelled_order(number)[share]]))
 
     def validate(self, data: Dataset) -> dict[str, float]:
         """The mean of the terms over `data`, for a model with one player; the random state is left as it was.
@@ -190,7 +202,7 @@ class GradientEngine:
             if self.training.max_grad_norm:
                 nn.utils.clip_grad_norm_(turn.parameters, self.training.max_grad_norm)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = turn.rate * rate
             optimizer.step()
             for parameter in turn.parameters:
                 parameter.grad = None

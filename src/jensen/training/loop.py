@@ -19,13 +19,14 @@ from torch.distributions import Distribution
 
 from jensen.data import Split
 from jensen.errors import JensenError
-from jensen.models.base import Latent
+from jensen.models.base import Conditional, Latent, Warns
 from jensen.objectives.base import Objective
 from jensen.training import checkpoint
 from jensen.training.check import floating_tensor
 from jensen.training.collapse import Watch
 from jensen.training.config import Training
 from jensen.training.engine import EMEngine, Engine, GradientEngine
+from jensen.training.game import lost_game
 from jensen.training.processes import cuda_devices
 from jensen.training.progress import Progress
 
@@ -98,7 +99,7 @@ class Loop:
         looked_at = self.validation if len(self.validation) else self.train
         self.watch = Watch(model, looked_at, job.objective, job.training) if isinstance(model, Latent) else None
         self.seen = ""
-        self.warned = False
+        self.warned: set[str] = set()
         self.engine: Engine
 
     def run(self) -> list[dict[str, Any]]:
@@ -130,6 +131,10 @@ class Loop:
                 if self.step % training.log_every == 0 or last:
                     shown = self._log()
                     bar.update(self.step, shown, self.seen)
+                    lost = lost_game(self.model, self.metrics.rows) if isinstance(self.model, Warns) else None
+                    if lost is not None:
+                        self.metrics.append(lost)
+                        self._warn(lost, bar)
                 if len(self.validation) and self._is_due(training.validate_every, last):
                     self._validate()
                 if self.watch is not None and (last or self._is_due(training.validate_every, last)):
@@ -152,7 +157,9 @@ class Loop:
         if hasattr(self.model, "initialize"):
             count = min(len(self.train), 10_000)
             index = torch.randperm(len(self.train))[:count].sort().values
-            self.model.initialize(self.train.batch(index.to(self.device)).x)  # type: ignore[operator]
+            batch = self.train.batch(index.to(self.device))
+            given = [self.model.condition_of(batch)] if isinstance(self.model, Conditional) else []
+            self.model.initialize(batch.x, *given)  # type: ignore[operator]
         if self.fabric.world_size > 1:
             for tensor in [*self.model.parameters(), *self.model.buffers()]:
                 tensor.data.copy_(self.fabric.broadcast(tensor.data))
@@ -192,12 +199,16 @@ class Loop:
             self.best_weights = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def _look(self, watch: Watch, bar: Progress) -> None:
-        """The row of the latents; the first time that they carry nothing, whoever watches is told."""
+        """The row of the latents."""
         row = watch.look(self.step)
         self.metrics.append(row)
         self.seen = f"{row['active_units']} of {row['latent_dim']} units active"
-        if "warning" in row and not self.warned:
-            self.warned = True
+        self._warn(row, bar)
+
+    def _warn(self, row: dict[str, Any], bar: Progress) -> None:
+        """Whoever watches is told of a warning, once of each kind."""
+        if "warning" in row and row["part"] not in self.warned:
+            self.warned.add(row["part"])
             if self.fabric.is_global_zero:
                 bar.say(f"jensen: step {self.step:,}: {row['warning']}")
 

@@ -39,7 +39,7 @@ class Progress:
         """Where the run stands: figures in nats, and what else is worth a word."""
         if self._bar is not None:
             text = "  ".join(f"{name} {value:.2f}" for name, value in figures.items() if name != "loss")
-            nats = " nats" if text and "squared_error" not in figures else ""
+            nats = "" if not text or {"squared_error", "accuracy"} & figures.keys() else " nats"
             self._bar.update(self._task, completed=step, figures="  ".join(filter(None, (text + nats, note))))
 
     def say(self, line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -74,28 +75,37 @@ def build(
         scale_weights(made, init_gain)
         return Squashed(made) if prior in ("uniform", "bernoulli") else made
 
-    q_z: nn.Module
-    if posterior == "diagonal":
-        q_z = posteriors.DiagonalGaussian(inward(2 * latent_dim), posterior_map)
-    elif posterior == "full":
-        q_z = posteriors.FullGaussian(
-            inward(posteriors.FullGaussian.num_outputs(latent_dim)), latent_dim, posterior_map
-        )
-    elif posterior == "flow":
-        from jensen.models.latent import flow
-
-        couplings = flow.Couplings(latent_dim, flow.CONTEXT, flow_layers)
-        q_z = flow.FlowPosterior(inward(2 * latent_dim + flow.CONTEXT), couplings, posterior_map)
-    elif posterior == "relaxed-bernoulli":
-        if prior != "bernoulli":
-            raise JensenError(f"posterior=relaxed-bernoulli is of bits, and prior={prior} is not: set prior=bernoulli")
-        q_z = posteriors.RelaxedBernoulli(inward(latent_dim), bit_temperature)
-    else:
-        raise unknown("posterior", posterior, get_args(Posterior))
+    if posterior == "relaxed-bernoulli" and prior != "bernoulli":
+        raise JensenError(f"posterior=relaxed-bernoulli is of bits, and prior={prior} is not: set prior=bernoulli")
+    q_z = posterior_for(posterior, latent_dim, inward, posterior_map, flow_layers, bit_temperature)
     p_x = choose.likelihood_for(
         spec, outward, likelihood, likelihood_scale, start_from_data, scale_floor, autoregressive_units
     )
     return VAE(_prior(prior, spec, latent_dim, num_components, bit_temperature, flow_layers, q_z), q_z, p_x)
+
+
+def posterior_for(
+    word: Posterior,
+    latent_dim: int,
+    inward: Callable[[int], nn.Module],
+    posterior_map: PositiveMap = "softplus-variance",
+    flow_layers: int = 4,
+    bit_temperature: float = 0.5,
+) -> nn.Module:
+    """The module of q(z | x) that the word names, on the network that `inward` makes for so many outputs."""
+    if word == "diagonal":
+        return posteriors.DiagonalGaussian(inward(2 * latent_dim), posterior_map)
+    if word == "full":
+        outputs = posteriors.FullGaussian.num_outputs(latent_dim)
+        return posteriors.FullGaussian(inward(outputs), latent_dim, posterior_map)
+    if word == "flow":
+        from jensen.models.latent import flow
+
+        couplings = flow.Couplings(latent_dim, flow.CONTEXT, flow_layers)
+        return flow.FlowPosterior(inward(2 * latent_dim + flow.CONTEXT), couplings, posterior_map)
+    if word == "relaxed-bernoulli":
+        return posteriors.RelaxedBernoulli(inward(latent_dim), bit_temperature)
+    raise unknown("posterior", word, get_args(Posterior))
 
 
 def _prior(

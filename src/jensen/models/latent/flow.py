@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -95,18 +95,25 @@ class Couplings(nn.Module):
 
 
 class FlowPrior(nn.Module):
-    """p(z): N(0, I) pushed through coupling layers, learned with the rest of the model."""
+    """p(z), or p(z | y): N(0, I) pushed through coupling layers, learned with the rest of the model.
+
+    Args:
+        latent_dim: Z.
+        num_layers: layers.
+        context: the numbers of y that the layers see, 0 without y.
+    """
 
     loc: Tensor
 
-    def __init__(self, latent_dim: int, num_layers: int = 4) -> None:
+    def __init__(self, latent_dim: int, num_layers: int = 4, context: int = 0) -> None:
         super().__init__()
-        self.couplings = Couplings(latent_dim, num_layers=num_layers)
+        self.couplings = Couplings(latent_dim, context, num_layers)
         self.register_buffer("loc", torch.zeros(latent_dim), persistent=False)
 
-    def forward(self) -> PushForward:
-        """batch_shape (), event_shape (Z,)."""
-        return self.couplings(diagonal_gaussian(self.loc, torch.ones_like(self.loc)))
+    def forward(self, y: Float[Tensor, "*batch context"] | None = None) -> PushForward:
+        """batch_shape () or that of y, event_shape (Z,)."""
+        loc = self.loc if y is None else self.loc.expand(*y.shape[:-1], -1)
+        return self.couplings(diagonal_gaussian(loc, torch.ones_like(loc)), y)
 
 
 class FlowPosterior(nn.Module):
@@ -123,8 +130,8 @@ class FlowPosterior(nn.Module):
         self.net, self.couplings = net, couplings
         self.positive_map: PositiveMap = positive_map
 
-    def forward(self, x: Shaped[Tensor, "batch *event"]) -> PushForward:
+    def forward(self, *x: Shaped[Tensor, "..."]) -> PushForward:
         """batch_shape (B,), event_shape (Z,)."""
         z = self.couplings.num_dims
-        loc, raw, context = full_precision(self.net(x)).tensor_split([z, 2 * z], dim=-1)
+        loc, raw, context = full_precision(self.net(*x)).tensor_split([z, 2 * z], dim=-1)
         return self.couplings(diagonal_gaussian(loc, positive_scale(raw, self.positive_map)), context)

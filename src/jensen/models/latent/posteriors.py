@@ -1,4 +1,7 @@
-"""Approximate posteriors q(z | x): modules that return a Distribution when called with x."""
+"""Approximate posteriors q(z | x), or q(z | x, y): modules that return a Distribution when called.
+
+What they are called with is what their network takes: x, or x and y. Called with y alone they serve as priors p(z | y).
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,9 @@ class DiagonalGaussian(nn.Module):
         self.net = net
         self.positive_map: PositiveMap = positive_map
 
-    def forward(self, x: Shaped[Tensor, "batch *event"]) -> Independent:
+    def forward(self, *x: Shaped[Tensor, "..."]) -> Independent:
         """batch_shape (B,), event_shape (Z,)."""
-        loc, raw = self.net(x).chunk(2, dim=-1)
+        loc, raw = self.net(*x).chunk(2, dim=-1)
         return diagonal_gaussian(full_precision(loc), positive_scale(raw, self.positive_map))
 
 
@@ -50,10 +53,10 @@ class FullGaussian(nn.Module):
         """How many numbers the network gives for each example."""
         return latent_dim + latent_dim * (latent_dim + 1) // 2
 
-    def forward(self, x: Shaped[Tensor, "batch *event"]) -> CholeskyGaussian:
+    def forward(self, *x: Shaped[Tensor, "..."]) -> CholeskyGaussian:
         """batch_shape (B,), event_shape (Z,)."""
         z = self.latent_dim
-        loc, raw, below = full_precision(self.net(x)).split([z, z, z * (z - 1) // 2], dim=-1)
+        loc, raw, below = full_precision(self.net(*x)).split([z, z, z * (z - 1) // 2], dim=-1)
         row, column = torch.tril_indices(z, z, -1, device=loc.device)
         factor = positive_scale(raw, self.positive_map).diag_embed()
         factor[..., row, column] = below
@@ -72,7 +75,7 @@ class RelaxedBernoulli(nn.Module):
         super().__init__()
         self.net, self.temperature = net, temperature
 
-    def forward(self, x: Shaped[Tensor, "batch *event"]) -> Independent:
+    def forward(self, *x: Shaped[Tensor, "..."]) -> Independent:
         """batch_shape (B,), event_shape (Z,)."""
-        loc = full_precision(self.net(x)) / self.temperature
+        loc = full_precision(self.net(*x)) / self.temperature
         return Independent(Logistic(loc, loc.new_tensor(1 / self.temperature)), 1, validate_args=False)

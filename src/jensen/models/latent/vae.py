@@ -42,16 +42,17 @@ class VAE(nn.Module):
         self.posterior = posterior
         self.likelihood = likelihood
 
+    batch_shape = torch.Size()  # of the condition that is bound
+
     def given(self, y: Tensor) -> VAE:
         """The model of x given y: bounds and `sample` take it unchanged.
 
-        With y of shape () every sample has that condition; with (B,) each row of a batch of x has its own.
+        With y of shape () every sample has that condition; with (B,) each row of a batch of x has its own, and so many
+        samples are drawn for each: (N, B, *event).
         """
-        return VAE(
-            lambda: self.prior(y),
-            lambda x: self.posterior(x, y),
-            lambda z: self.likelihood(z, y),
-        )
+        bound = VAE(lambda: self.prior(y), lambda x: self.posterior(x, y), lambda z: self.likelihood(z, y))
+        bound.batch_shape = y.shape
+        return bound
 
     @torch.no_grad()
     def sample(self, num_samples: int, temperature: float = 1.0) -> Shaped[Tensor, "num_samples *event"]:
@@ -68,7 +69,8 @@ class VAE(nn.Module):
 
     def _latents(self, num_samples: int, temperature: float) -> Tensor:
         prior = self.prior()
-        z = prior.sample(torch.Size([num_samples]))
+        missing = self.batch_shape[: len(self.batch_shape) - len(prior.batch_shape)]
+        z = prior.sample(torch.Size([num_samples, *missing]))
         return z if temperature == 1.0 else prior.mean + temperature * (z - prior.mean)
 
     @torch.no_grad()

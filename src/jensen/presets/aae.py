@@ -1,0 +1,62 @@
+"""Presets of the adversarial autoencoder; docs/models/aae.md says what they reached."""
+
+from jensen.presets.base import Preset
+
+_BITS = {"source": "mnist", "binarize": "dynamic"}
+_ADVERSARIES = {"betas": (0.5, 0.9), "schedule": "linear"}
+_PLANE = {
+    "encoder": "noise",
+    "hidden": (300, 300),
+    "discriminator_hidden": (256, 256),
+    "latent_dim": 2,
+    "adversary_rate": 2.0,
+}
+_PLANE_TRAINING = {"steps": 5000, "batch_size": 128, "learning_rate": 6e-4, **_ADVERSARIES}
+_PUBLISHED_NET = {"hidden": (1000, 1000), "discriminator_hidden": (1000, 1000)}
+
+PRESETS = {
+    "tiny": Preset(
+        "seconds: 2 latent dimensions on 8 x 8 digits, resampled to bits",
+        data={"source": "digits", "binarize": "dynamic"},
+        model={"encoder": "noise", "hidden": (64,), "discriminator_hidden": (64, 64), "latent_dim": 2},
+        training={"steps": 300, "batch_size": 128, "learning_rate": 2e-3, "betas": (0.5, 0.9)},
+    ),
+    "mnist": Preset(
+        "minutes: MNIST in the plane, codes that match ten Gaussians",
+        data=_BITS,
+        model={**_PLANE, "prior": "ten-gaussians"},
+        training=_PLANE_TRAINING,
+    ),
+    "swiss-roll": Preset(
+        "minutes: MNIST in the plane, codes that match a swiss roll",
+        data=_BITS,
+        model={**_PLANE, "prior": "swiss-roll"},
+        training=_PLANE_TRAINING,
+    ),
+    "conditional": Preset(
+        "convolutional, MNIST in the plane: the codes of each digit match one of ten Gaussians",
+        data=_BITS,
+        model={
+            **_PLANE,
+            "prior": "ten-gaussians",
+            "variant": "conditional",
+            "net": "convolutional",
+            "hidden": (32, 64),
+            "discriminator_hidden": (512, 512),
+            "adversary_rate": 4.0,
+        },
+        training={**_PLANE_TRAINING, "steps": 10_000, "learning_rate": 3e-4},
+    ),
+    "semi-supervised": Preset(
+        "100 labels of MNIST: 784-1000-1000, a style of 10 numbers and a category; an hour on one core",
+        data={**_BITS, "labelled": 100},
+        model={**_PUBLISHED_NET, "variant": "semi-supervised", "latent_dim": 10},
+        training={"steps": 25_000, "batch_size": 100, "learning_rate": 1e-3, **_ADVERSARIES},
+    ),
+    "clusters": Preset(
+        "MNIST without labels: 784-1000-1000, a style of 5 numbers and 16 clusters; an hour on one core",
+        data=_BITS,
+        model={**_PUBLISHED_NET, "variant": "cluster", "num_clusters": 16, "latent_dim": 5},
+        training={"steps": 25_000, "batch_size": 100, "learning_rate": 1e-3, **_ADVERSARIES},
+    ),
+}

@@ -1,0 +1,56 @@
+"""Models trained against a discriminator, in the order in which they are listed."""
+
+from jensen.registry.line import Entry
+
+ENTRIES = (
+    Entry(
+        "gan",
+        "generative adversarial network: a generator against a discriminator, no density",
+        "implicit",
+        "adversarial",
+        "Goodfellow et al. (2014)",
+        "jensen.models.adversarial.gan:build",
+        "jensen.presets.gan:PRESETS",
+        objective="two players: non-saturating or minimax",
+        prior="N(0, I)",
+        samples="G(z), z ~ p(z)",
+    ),
+    Entry(
+        "vae-gan",
+        "autoencoder that reconstructs the features of a discriminator, and deceives it",
+        "implicit",
+        "adversarial",
+        "Larsen, Sonderby, Larochelle & Winther (2016)",
+        "jensen.models.adversarial.vae_gan:build",
+        "jensen.presets.vae_gan:PRESETS",
+        objective="three players: feature-wise reconstruction, KL, non-saturating",
+        prior="N(0, I)",
+        kl="closed form",
+        samples="G(z), z ~ p(z)",
+    ),
+    Entry(
+        "aae",
+        "adversarial autoencoder: codes made to look like draws of any prior",
+        "implicit",
+        "adversarial",
+        "Makhzani, Shlens, Jaitly, Goodfellow & Frey (2016)",
+        "jensen.models.adversarial.aae:build",
+        "jensen.presets.aae:PRESETS",
+        objective="three players or more: reconstruction, discriminators, encoder",
+        prior="N(0, I), ten Gaussians, swiss roll",
+        samples="p(x | z), z ~ p(z)",
+    ),
+    Entry(
+        "avb",
+        "adversarial variational Bayes: a posterior that is any network of x and noise",
+        "implicit",
+        "adversarial",
+        "Mescheder, Nowozin & Geiger (2017)",
+        "jensen.models.adversarial.avb:build",
+        "jensen.presets.avb:PRESETS",
+        objective="two players: the model, and T = log q(z | x) - log p(z)",
+        prior="N(0, I)",
+        kl="estimated by a discriminator",
+        samples="p(x | z), z ~ p(z)",
+    ),
+)
