@@ -100,6 +100,10 @@ def test_what_a_model_says_of_classes_is_not_ranked_as_what_it_says_of_x(runs: P
     assert [row["metric"]["name"] for row in table] == ["iwae_5"]
 
 
+def test_one_draw_has_no_spread_and_is_evaluated_in_silence(runs: Path) -> None:
+    assert "iwae_1 " in done("evaluate --num-samples 1", runs / "labels")
+
+
 @pytest.mark.parametrize("verb", ["information", "bracket"])
 def test_what_is_of_one_prior_is_refused(runs: Path, verb: str) -> None:
     refusal(verb, runs / "labels")

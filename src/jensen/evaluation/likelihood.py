@@ -167,4 +167,5 @@ def bounds(model: Latent, x: Shaped[Tensor, "batch *event"], num_samples: int, l
 
 def mean_over_draws(values: Float[Tensor, "draws batch"]) -> Mean:
     """The mean of (K, B) over the draws, and its variance; NaN from a single draw."""
-    return Mean(values.mean(0), values.var(0) / len(values))
+    variance = values.var(0) if len(values) > 1 else torch.full_like(values[0], math.nan)
+    return Mean(values.mean(0), variance / len(values))
