@@ -26,6 +26,7 @@ class ConditionalEncoder(nn.Module):
         num_outputs: numbers for each example.
         net, hidden, activation, init_gain: of the encoder, see `jensen.nets.encoder` and `jensen.nets.scale_weights`.
 
+    >>> import torch
     >>> net = ConditionalEncoder(Spec((8,), "real"), 3, 4, hidden=(16,))
     >>> net(torch.zeros(5, 8), torch.zeros(5, 3)).shape, net(torch.zeros(5, 8), torch.eye(3)[:, None]).shape
     (torch.Size([5, 4]), torch.Size([3, 5, 4]))
