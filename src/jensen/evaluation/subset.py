@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
 
-from jensen.data import Dataset
+from jensen.data import Batch, Dataset
 from jensen.errors import JensenError
 from jensen.evaluation.bracket import examples_at_once
 from jensen.evaluation.evaluate import evaluate
@@ -46,8 +48,7 @@ def evaluate_annealed(
     found, rows = _rows(model, data, num_examples, num_samples, seed)
     parts = []
     with evaluating(model, rows.device, seed):
-        for batch in rows.batches(examples_at_once(rows.all().x, annealing)):
-            of_x = bound_to(model, batch)
+        for of_x, batch in _bound_batches(model, rows, annealing):
             estimate = log_marginal_likelihood(of_x, batch.x, method="annealed", annealing=annealing)
             parts.append(Mean(estimate.value + rows.log_det(batch.x), estimate.standard_error.square()))
         discrete, kind = what_is_bounded(of_x, data.spec)
@@ -79,10 +80,7 @@ def evaluate_refined(
     kind, log_det = found["elbo"].kind, rows.log_det(rows.all().x)
     with evaluating(model, rows.device, seed):
         parts = Gaps.join(
-            [
-                gaps(bound_to(model, batch), batch.x, num_samples, annealing)
-                for batch in rows.batches(examples_at_once(rows.all().x, annealing))
-            ]
+            [gaps(of_x, batch.x, num_samples, annealing) for of_x, batch in _bound_batches(model, rows, annealing)]
         )
     return _with(
         found,
@@ -108,6 +106,12 @@ def _rows(
     rows = subsample(data, seed, num_examples)
     found = evaluate(model, rows, num_samples, seed=seed)
     return found, like_model(rows.fixed(), model)
+
+
+def _bound_batches(model: nn.Module, rows: Dataset, annealing: Annealing) -> Iterator[tuple[Any, Batch]]:
+    """The rows in parts that are annealed together, each with the model bound to its condition."""
+    for batch in rows.batches(examples_at_once(rows.all().x, annealing)):
+        yield bound_to(model, batch), batch
 
 
 def _with(found: Evaluation, more: dict[str, tuple[Mean, Kind, int | None]]) -> Evaluation:

@@ -95,7 +95,8 @@ class FactorVAE(VAE):
             "total_correlation": correlation,
         }
         theirs = list(self.discriminator.parameters())
-        own = [parameter for parameter in self.parameters() if parameter not in set(theirs)]
+        not_own = set(theirs)
+        own = [parameter for parameter in self.parameters() if parameter not in not_own]
         yield Turn(
             "model",
             kl - reconstruction + self.gamma * correlation,

@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 from torch.distributions import kl_divergence
-from torch.nn.functional import log_softmax, nll_loss
+from torch.nn.functional import log_softmax
 
-from jensen.data.labels import UNLABELLED
 from jensen.data.spec import Batch, Spec
 from jensen.distributions import PositiveMap
 from jensen.distributions.chain import Chain
@@ -18,7 +17,7 @@ from jensen.errors import JensenError
 from jensen.models.base import Clock, Turn
 from jensen.models.latent import compose, semi_supervised
 from jensen.models.latent.likelihoods import choose
-from jensen.models.latent.semi_supervised import SemiSupervisedVAE
+from jensen.models.latent.semi_supervised import SemiSupervisedVAE, labelled_part
 from jensen.models.latent.two_stage import TwoStageVAE
 from jensen.models.latent.vae import VAE
 from jensen.nets import Activation, Net
@@ -61,26 +60,18 @@ class M1M2(TwoStageVAE):
 
     def turns(self, batch: Batch, clock: Clock) -> Iterator[Turn]:
         """One turn for both, which share no parameter: M1's bound of x, and M2's objective on draws of z1."""
-        of = batch if batch.labelled is None else batch.labelled
-        if of.y is None:
-            raise JensenError("m1-m2 needs labels, of some examples at least: these data have none")
+        labelled_x, labelled_y = labelled_part(batch)
         q_z = self.first.posterior(batch.x)
         z = q_z.rsample()
         first = (self.first.likelihood(z).log_prob(batch.x) - kl_divergence(q_z, self.first.prior())).mean()
         with torch.no_grad():
-            of_labelled = self.first.posterior(of.x).sample()
+            of_labelled = self.first.posterior(labelled_x).sample()
         z = z.detach()
         second = self.second.bounds(z, batch.y, self.second.classify(z)).mean()
-        log_q = self.second.classify(of_labelled)
-        classification = nll_loss(log_q, of.y, ignore_index=UNLABELLED)
+        classification, terms = self.second.classification(of_labelled, labelled_y)
         loss = self.second.cw * classification - first - self.second.gw * second
-        terms = {
-            "first_elbo": first,
-            "second_bound": second,
-            "classification": classification,
-            "labelled_accuracy": (log_q.argmax(1) == of.y).float().mean(),
-        }
-        yield Turn("model", loss, list(self.parameters()), {name: value.detach() for name, value in terms.items()})
+        terms = {"first_elbo": first.detach(), "second_bound": second.detach(), **terms}
+        yield Turn("model", loss, list(self.parameters()), terms)
 
 
 def build(

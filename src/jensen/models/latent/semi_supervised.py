@@ -128,21 +128,33 @@ class SemiSupervisedVAE(VAE):
         labelled = of_y.gather(1, y.clamp(min=0)[:, None]).squeeze(1)
         return torch.where(y > UNLABELLED, labelled, marginal)
 
+    def classification(
+        self, x: Shaped[Tensor, "batch *event"], y: Int64[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """-mean log q(y | x) over the examples that have a label, nats; and what is logged of it."""
+        log_q = self.classify(x)
+        loss = nll_loss(log_q, y, ignore_index=UNLABELLED)
+        accuracy = (log_q.argmax(1) == y).float().mean()
+        return loss, {"classification": loss.detach(), "labelled_accuracy": accuracy}
+
     def turns(self, batch: Batch, clock: Clock) -> Iterator[Turn]:
         """Ascends gw mean bound + cw mean log q(y | x); the first over the batch, the second over labelled examples."""
-        of = batch if batch.labelled is None else batch.labelled
-        if of.y is None:
-            raise JensenError("the semi-supervised model needs labels, of some examples at least: these data have none")
-        log_q = self.classify(of.x)
-        classification = nll_loss(log_q, of.y, ignore_index=UNLABELLED)
-        accuracy = (log_q.argmax(1) == of.y).float().mean()
-        terms = {"classification": classification.detach(), "labelled_accuracy": accuracy}
+        x, y = labelled_part(batch)
+        classification, terms = self.classification(x, y)
         if self.gw == 0:
             yield Turn("model", self.cw * classification, list(self.classifier.parameters()), terms)
             return
         bound = self.bounds(batch.x, batch.y, self.classify(batch.x)).mean()
         loss = self.cw * classification - self.gw * bound
         yield Turn("model", loss, list(self.parameters()), {"bound": bound.detach(), **terms})
+
+
+def labelled_part(batch: Batch) -> tuple[Tensor, Tensor]:
+    """x and y of the labelled examples beside the batch, or of the batch itself where all the data have labels."""
+    of = batch.labelled or batch
+    if of.y is None:
+        raise JensenError("a semi-supervised model needs labels, of some examples at least: these data have none")
+    return of.x, of.y
 
 
 def build(
