@@ -104,6 +104,13 @@ def test_one_draw_has_no_spread_and_is_evaluated_in_silence(runs: Path) -> None:
     assert "iwae_1 " in done("evaluate --num-samples 1", runs / "labels")
 
 
+@pytest.mark.parametrize("prior", ["conditional", "flow"])
+def test_latents_of_a_learned_prior_are_drawn_at_one_condition(tmp_path: Path, prior: str) -> None:
+    done(f"fit cvae {DIGITS} --set latent_dim=3 --set prior={prior} --out", tmp_path)
+    done("report", tmp_path)
+    assert {"styles", "traversals", "interpolations"} <= {path.stem for path in tmp_path.glob("*.png")}
+
+
 @pytest.mark.parametrize("verb", ["information", "bracket"])
 def test_what_is_of_one_prior_is_refused(runs: Path, verb: str) -> None:
     refusal(verb, runs / "labels")

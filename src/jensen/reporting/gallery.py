@@ -165,7 +165,10 @@ def raw_log_prob(model: Exact, data: Dataset) -> Callable[[Tensor], Tensor]:
 
 
 def _of_latents(model: Latent, data: Dataset | None, to_image: Callable[[Tensor], Tensor] | None) -> Iterator[Picture]:
-    first = bound_to(model, Batch(torch.empty(0)) if data is None else like_model(data, model).batch(torch.arange(1)))  # type: ignore[arg-type]
+    first = model
+    if isinstance(model, Conditional):
+        assert data is not None
+        first = model.given(model.condition_of(like_model(data, model).batch(torch.arange(1)))[0])  # type: ignore[arg-type]
     latent = first.prior().event_shape
     if len(latent) != 1:
         return
