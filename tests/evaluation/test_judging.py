@@ -163,12 +163,23 @@ class Copies(nn.Module):
         self.data, self.y = data, y
 
     def given(self, y: torch.Tensor) -> Copies:
-        return Copies(self.data, int(y))
+        return type(self)(self.data, int(y))
 
     def sample(self, num: int) -> torch.Tensor:
         assert self.data.y is not None
         rows = torch.arange(len(self.data)) if self.y is None else (self.data.y == self.y).nonzero()[:, 0]
         return self.data.batch(rows[torch.randint(len(rows), (num,))]).x
+
+
+class Grainy(Copies):
+    """Draws are the mean and noise, as a Gaussian likelihood's are."""
+
+    def sample_mean(self, num: int) -> torch.Tensor:
+        return super().sample(num)
+
+    def sample(self, num: int) -> torch.Tensor:
+        x = super().sample(num)
+        return x + 0.3 * torch.randn_like(x)
 
 
 class Noise(nn.Module):
@@ -197,6 +208,18 @@ def test_copies_of_the_data_are_judged_like_data_and_noise_is_not(tiny: tuple[je
     assert found.sharpness is not None
     assert noise.samples.sharpness[0] > found.sharpness[0]
     assert judge(Noise(), split.test, classifier, "tiny") == noise, "a function of the seed"
+
+
+def test_means_are_judged_in_the_place_of_draws(tiny: tuple[jensen.data.Split, nn.Module]) -> None:
+    split, classifier = tiny
+    draws = judge(Grainy(split.train), split.test, classifier, "tiny")
+    means = judge(Grainy(split.train), split.test, classifier, "tiny", means=True)
+    assert means.samples.frechet.squared < draws.samples.frechet.squared
+    assert means.samples.sharpness is not None
+    assert draws.samples.sharpness is not None
+    assert means.samples.sharpness[0] < draws.samples.sharpness[0]
+    with pytest.raises(JensenError, match="no mean E"):
+        judge(Noise(), split.test, classifier, "tiny", means=True)
 
 
 def test_refuses_what_cannot_be_judged(tiny: tuple[jensen.data.Split, nn.Module]) -> None:

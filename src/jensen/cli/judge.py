@@ -20,6 +20,7 @@ def judge(
     run: Run,
     classifier: Annotated[Path, typer.Option("--classifier", help="a run of classifier", metavar="DIR")],
     num_samples: Annotated[int, typer.Option("--num-samples", help="at most as many as there are test data")] = 5000,
+    means: Annotated[bool, typer.Option("--means", help="compare E[x | z], without the likelihood's noise")] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -32,18 +33,18 @@ def judge(
     if not isinstance(judging, Classifier):
         raise JensenError(f"{classifier} is no run of a classifier: fit one, jensen fit classifier --out DIR")
     features = f"{classifier.resolve().name}, a classifier of {Path(learned.source).name}"
-    found = compared(model, split.test, judging, features, num_samples, split.train, seed)
-    print(json.dumps(found.to_json()) if as_json else _said(run, split, found))
+    found = compared(model, split.test, judging, features, num_samples, split.train, seed, means)
+    print(json.dumps(found.to_json()) if as_json else _said(run, split, found, means))
 
 
-def _said(run: Path, split: Split, found: Judgement) -> str:
+def _said(run: Path, split: Split, found: Judgement, means: bool) -> str:
     columns = [found.samples] + ([] if found.training is None else [found.training])
     rows = [("figure", "samples", "training data")[: 1 + len(columns)]]
     named = [_lines(one) for one in columns]
     rows += [(name, *(one[name] for one in named)) for name in named[0]]
     lines = [
-        f"{run}: {found.n:,} samples beside {found.n:,} examples of {split.test.name}/{split.test.part}, and as many "
-        f"training data; features: {found.features}",
+        f"{run}: {'means E[x | z] of ' if means else ''}{found.n:,} samples beside {found.n:,} examples of "
+        f"{split.test.name}/{split.test.part}, and as many training data; features: {found.features}",
         table_of(rows),
     ]
     if found.sharpness is not None:

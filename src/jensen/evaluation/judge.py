@@ -69,6 +69,7 @@ def judge(
     num_samples: int = 5000,
     training: Dataset | None = None,
     seed: int = 0,
+    means: bool = False,
 ) -> Judgement:
     """Compares draws of a model with data that it was not trained on, as many of each.
 
@@ -82,9 +83,12 @@ def judge(
         num_samples: how many, and no more than there are data.
         training: training data, to say what data themselves score.
         seed: of the draws.
+        means: compares E[x | z] of the latents that are drawn, and no x: pictures without the noise of the likelihood.
     """
     if not hasattr(model, "sample"):
         raise JensenError("this model has no p(x) to draw from: judge a model that can be sampled")
+    if means and not hasattr(model, "sample_mean"):
+        raise JensenError("this model has no mean E[x | z] to compare: judge its draws, without --means")
     n = min(num_samples, len(data))
     if n < 40:
         raise JensenError(f"judging needs 40 samples and test data, got {n}: raise --num-samples or give more data")
@@ -92,7 +96,7 @@ def judge(
     device = next(classifier.parameters()).device
     with evaluating(model, data.device, seed), evaluating(classifier, device, seed):
         x = _some(data, n, model)
-        drawn, y = _draw(model, data.spec, n)
+        drawn, y = _draw(model, data.spec, n, "sample_mean" if means else "sample")
         accuracy, by_class = (None, None) if y is None else class_accuracy(classifier, look(drawn), y)
         others = None if training is None or len(training) < n else _some(training, n, model)
         return Judgement(
@@ -159,13 +163,13 @@ def _some(data: Dataset, n: int, model: nn.Module) -> Tensor:
     return like_model(data.fixed(), model).batch(index.to(data.device)).x
 
 
-def _draw(model: nn.Module, spec: Spec, n: int) -> tuple[Tensor, Tensor | None]:
-    """n draws; with the classes that were asked for, as equally often as n allows, where the model takes a class."""
+def _draw(model: nn.Module, spec: Spec, n: int, how: str) -> tuple[Tensor, Tensor | None]:
+    """n draws by the method `how`; of a model that takes a class, with the classes asked for, as many of each."""
     if not getattr(model, "conditional", False) or spec.num_classes is None:
-        return torch.cat([model.sample(len(some)) for some in torch.arange(n).split(1000)]), None  # type: ignore[operator]
+        return torch.cat([getattr(model, how)(len(some)) for some in torch.arange(n).split(1000)]), None
     y = torch.arange(n) % spec.num_classes
     parts = [
-        model.given(torch.tensor(label)).sample(count)  # type: ignore[operator]
+        getattr(model.given(torch.tensor(label)), how)(count)  # type: ignore[operator]
         for label, count in enumerate(y.bincount().tolist())
     ]
     asked = y.sort().values
