@@ -6,7 +6,8 @@
 
 For each prior it fits the preset `mnist` of `aae` (with that prior), codes held-out images that no code was trained on,
 and compares 1,000 codes with as many draws of the prior by the kernel two-sample test. With --conditional it fits the
-preset `conditional`, and does so for each class, 500 codes of digit y with as many draws of the prior's y-th part.
+preset `conditional`, and does so for each class, 500 codes of images with the label y with as many draws of the prior's
+y-th part.
 
 The images are of the validation part, which was held out from the training images: those of MNIST's test part are by
 other writers, and q(z) of other images is another distribution.
@@ -64,10 +65,10 @@ def rows(prior: str, seed: int, conditional: bool, quick: bool) -> list[str]:
     with evaluating(model, torch.device("cpu"), seed):
         for y in of_classes:
             x = some(split.validation, y, CODES if y is None else CODES_OF_A_CLASS)
-            codes = model.encode(x)  # type: ignore[operator]
+            codes = model.encode(x, *() if y is None else (torch.full((len(x),), y),))  # type: ignore[operator]
             of_prior = model.prior() if y is None else model.prior(torch.tensor(y))  # type: ignore[operator]
             test = kernel_two_sample(codes, of_prior.sample((len(codes),)))
-            distortion = float(model.reconstruction_errors(x)["distortion"].mean())  # type: ignore[operator]
+            distortion = -float(model.likelihood(codes).log_prob(x).mean())  # type: ignore[operator]
             found.append(
                 f"| {prior} | {seed} | {'all digits' if y is None else y} | {test.mmd2:.5f} | {test.p_value:.3f} | "
                 f"{'yes' if test.p_value <= LEVEL else 'no'} | {distortion:.1f} | {seconds:.0f} |"

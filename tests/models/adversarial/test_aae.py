@@ -15,7 +15,7 @@ from jensen.errors import JensenError
 from jensen.evaluation.samples import kernel_two_sample
 from jensen.evaluation.subset import evaluate_annealed, evaluate_refined
 from jensen.inference.annealed_importance import Annealing
-from jensen.models.adversarial.aae import AAE, build
+from jensen.models.adversarial.aae import AAE, ConditionalAAE, build
 from jensen.models.adversarial.aae_labels import CategoricalAAE
 from jensen.models.adversarial.encoders import CodeHead, Parallel
 from jensen.models.base import Clock, Turn, kind_of
@@ -82,40 +82,51 @@ def test_each_player_moves_its_own_parameters_and_all_are_moved(variant: str) ->
     assert reached == set(model.parameters())
 
 
-def test_the_discriminator_compares_each_class_with_its_part_of_the_prior() -> None:
-    """A discriminator that knows the parts tells draws with their labels from draws with others."""
+def test_codes_of_each_class_are_compared_with_its_part_of_the_prior() -> None:
     torch.manual_seed(0)
     model = build(BITS, variant="conditional", prior="ten-gaussians", hidden=(16,), discriminator_hidden=(16,))
-    assert isinstance(model, AAE)
+    assert isinstance(model, ConditionalAAE)
     y = torch.cat([torch.arange(10).repeat(20), torch.full((200,), -1)])
-    drawn = model._drawn(Batch(bits(400), y))
+    (told,) = model._told(Batch(bits(400), y))
+    hidden = told.argmax(-1) == 10
+    assert hidden[200:].all()
+    assert 20 < hidden[:200].sum() < 80, "a quarter of 200 labels, within five standard deviations"
+    assert torch.equal(told.argmax(-1)[:200][~hidden[:200]], y[:200][~hidden[:200]])
+    drawn = model._drawn(400, told)
     nearest = torch.cdist(drawn, model.prior.loc[:, 0]).argmin(-1)  # type: ignore[union-attr]
-    assert (nearest == y)[:200].double().mean() > 0.98
-    assert len(nearest[200:].unique()) == 10
-    seen: list[Tensor] = []
-    model.discriminator = nn.Module()
-    model.discriminator.forward = lambda *inputs: seen.append(inputs[1]) or inputs[0].sum(-1)  # type: ignore[method-assign]
-    model._logits(drawn, Batch(bits(400), y))
-    assert torch.equal(seen[0].argmax(-1), torch.where(y < 0, 10, y))
+    assert (nearest == y)[~hidden].double().mean() > 0.98
+    assert len(nearest[hidden].unique()) == 10
+
+
+def test_the_encoder_is_told_the_label_or_that_there_is_none() -> None:
+    torch.manual_seed(0)
+    model = build(BITS, variant="conditional", prior="ten-gaussians", hidden=(16,), discriminator_hidden=(16,))
+    assert isinstance(model, ConditionalAAE)
+    x, y = bits(5), torch.arange(5)
+    codes = [model.encode(x), model.encode(x, y), model.encode(x, torch.full_like(y, -1))]
+    assert torch.equal(codes[0], codes[2])
+    assert not torch.equal(codes[0], codes[1])
+    with pytest.raises(JensenError, match="needs labelled data"):
+        next(model.turns(Batch(x), CLOCK))
 
 
 def test_a_conditional_model_is_drawn_from_given_a_label() -> None:
     torch.manual_seed(0)
     model = build(BITS, variant="conditional", prior="ten-gaussians", hidden=(16,), discriminator_hidden=(16,))
-    assert isinstance(model, AAE)
+    assert isinstance(model, ConditionalAAE)
     assert model.conditional
     assert model.given(torch.tensor(3)).sample(5).shape == (5, 6)
     assert model.given(torch.tensor([3, 4])).sample_mean(5).shape == (5, 2, 6)
     z = model.given(torch.tensor(3)).prior().sample((500,))
     assert (torch.cdist(z, model.prior.loc[:, 0]).argmin(-1) == 3).double().mean() > 0.98  # type: ignore[union-attr]
-    with pytest.raises(JensenError, match="set variant=conditional"):
-        build(BITS, hidden=(8,)).given(torch.tensor(0))
+    assert not hasattr(build(BITS, hidden=(8,)), "given")
 
 
 def test_codes_match_the_prior_after_a_short_run() -> None:
     split = jensen.data.load("digits", binarize="dynamic")
     torch.manual_seed(0)
-    model = jensen.create("aae", split.spec, encoder="noise", hidden=(64,), discriminator_hidden=(64, 64))
+    settings = {"hidden": (64,), "discriminator_hidden": (64, 64), "discriminator_rate": 4.0}
+    model = jensen.create("aae", split.spec, encoder="gaussian", **settings)
 
     def p_value() -> float:
         torch.manual_seed(1)

@@ -12,7 +12,7 @@ from jensen.data.spec import Batch, Spec
 from jensen.distributions.gaussian import CholeskyGaussian
 from jensen.errors import JensenError
 from jensen.models.adversarial.avb import AVB, Contrast, Draws, NoiseBasis, build
-from jensen.models.adversarial.encoders import Discriminator, features
+from jensen.models.adversarial.encoders import Discriminator, Features
 from jensen.models.base import Clock, kind_of
 from jensen.models.latent.posteriors import DiagonalGaussian
 from jensen.models.latent.priors import StandardNormal
@@ -66,7 +66,7 @@ class Known(nn.Module):
 def test_t_finds_the_log_ratio_of_q_and_p(adaptive: bool) -> None:
     """T* = log q(z | x) - log p(z), or under adaptive contrast log q - log r, which is 0 for a Gaussian q."""
     torch.manual_seed(0)
-    trunk, width = features(LINE, hidden=(32,))
+    trunk, width = Features(LINE, hidden=(32,)), 32
     model = AVB(
         StandardNormal(1),
         Known(),
@@ -118,8 +118,7 @@ def mass_and_distance(z: Tensor, x: float) -> tuple[float, float]:
 def test_both_modes_of_a_posterior_are_found_where_a_gaussian_finds_one() -> None:
     torch.manual_seed(0)
     data = jensen.data.load(torch.randn(4000, 1).abs() + 0.5 * torch.randn(4000, 1), validation=0)
-    trunk, width = features(LINE, hidden=(32, 32))
-    seen, _ = features(LINE, hidden=(32, 32))
+    trunk, seen, width = Features(LINE, hidden=(32, 32)), Features(LINE, hidden=(32, 32)), 32
     encoder = NoiseBasis(trunk, width, 1, num_basis=1, noise_dim=2, hidden=(32, 32))
     contrast = Contrast(seen, Discriminator(width + 1, (64, 64)))
     model = AVB(StandardNormal(1), encoder, Folded(), contrast, contrast_rate=2.0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -14,7 +14,7 @@ from jensen.data.spec import Batch, Spec
 from jensen.errors import JensenError, unknown
 from jensen.models.adversarial.aae_labels import CategoricalAAE, discriminator_turn, won
 from jensen.models.adversarial.coded import Coded, Generative
-from jensen.models.adversarial.encoders import CodeHead, Discriminator, Draw, features
+from jensen.models.adversarial.encoders import CodeHead, Coder, Discriminator, Draw, Features
 from jensen.models.adversarial.gan import non_saturating_loss
 from jensen.models.base import Clock, Turn
 from jensen.models.latent.likelihoods import choose
@@ -24,6 +24,8 @@ from jensen.nets import Activation, Net, decoder
 
 Prior = Literal["normal", "ten-gaussians", "swiss-roll"]
 Variant = Literal["plain", "conditional", "semi-supervised", "cluster"]
+
+HIDDEN = 1 / 4  # of the labels, in each step of a conditional model
 
 
 class AAE(Coded):
@@ -35,41 +37,20 @@ class AAE(Coded):
     Args:
         prior: () -> p(z), which is only ever sampled in training.
         encoder, likelihood: see `Coded`.
-        discriminator: z (B, Z) -> logits (B,), of the probability that z is a draw of p(z) and no code. With
-            `num_classes` it takes z and an indicator of y, (B, K + 1).
-        num_classes: K, where the prior's parts are the classes: prior(y) is p(z | y), and codes of x with the label y
-            are to look like its draws, codes of unlabelled x like draws of p(z).
-        adversary_rate: times the learning rate is that of the discriminator, and of the encoder against it.
+        discriminator: z (B, Z) -> logits (B,), of the probability that z is a draw of p(z) and no code.
+        discriminator_rate: the discriminator's learning rate, over that of encoder and decoder.
     """
 
     def __init__(
         self,
         prior: Callable[..., Distribution],
-        encoder: Callable[[Tensor], Tensor],
+        encoder: Callable[..., Tensor],
         likelihood: Callable[..., Distribution],
         discriminator: nn.Module,
-        num_classes: int | None = None,
-        adversary_rate: float = 1.0,
+        discriminator_rate: float = 1.0,
     ) -> None:
         super().__init__(prior, encoder, likelihood)
-        self.discriminator = discriminator
-        self.num_classes, self.adversary_rate = num_classes, adversary_rate
-
-    @property
-    def conditional(self) -> bool:
-        """Whether `given` can be asked for."""
-        return self.num_classes is not None
-
-    needs_labels = conditional
-
-    def given(self, y: Int[Tensor, "*batch"]) -> Generative:
-        """The model of x given y, p(z | y) p(x | z): it can be sampled, and annealed.
-
-        With y of shape () every sample has that label, with (B,) each row has its own.
-        """
-        if self.num_classes is None:
-            raise JensenError("this model was fitted without labels: set variant=conditional")
-        return Generative(lambda: self.prior(y), self.likelihood)
+        self.discriminator, self.discriminator_rate = discriminator, discriminator_rate
 
     def turns(self, batch: Batch, clock: Clock) -> Iterator[Turn]:
         """Reconstruction; then the discriminator on draws of p(z) and codes; then the encoder against it.
@@ -77,8 +58,9 @@ class AAE(Coded):
         Logged: `reconstruction` E log p(x | z); `jensen_shannon` and `accuracy` of the discriminator, see `GAN.turns`:
         the codes match p(z) where they are 0 and 1/2 for every discriminator.
         """
+        told = self._told(batch)
         coding = list(self.encoder.parameters())  # type: ignore[attr-defined]
-        reconstruction = self.likelihood(self.encoder(batch.x)).log_prob(batch.x).mean()
+        reconstruction = self.likelihood(self.encoder(batch.x, *told)).log_prob(batch.x).mean()
         yield Turn(
             "reconstruction",
             -reconstruction,
@@ -86,40 +68,84 @@ class AAE(Coded):
             {"reconstruction": reconstruction.detach()},
         )
         with torch.no_grad():
-            codes = self.encoder(batch.x)
-        real, fake = self._logits(self._drawn(batch), batch), self._logits(codes, batch)
-        yield discriminator_turn("discriminator", self.discriminator, real, fake, self.adversary_rate)
+            drawn, codes = self._drawn(len(batch.x), *told), self.encoder(batch.x, *told)
+        real, fake = self.discriminator(drawn, *told), self.discriminator(codes, *told)
+        yield discriminator_turn("discriminator", self.discriminator, real, fake, self.discriminator_rate)
 
-        loss = non_saturating_loss(self._logits(self.encoder(batch.x), batch))
-        yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()}, self.adversary_rate)
+        loss = non_saturating_loss(self.discriminator(self.encoder(batch.x, *told), *told))
+        yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()})
 
     def warning(self, terms: Mapping[str, float]) -> str | None:
         """Words where the discriminator has won outright, and the setting to change."""
         return won("discriminator", terms)
 
-    def _logits(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, " batch"]:
-        """The discriminator's, of z at the rows of the batch; unlabelled rows have a class of their own, the last."""
-        if self.num_classes is None:
-            return self.discriminator(z)
-        y = labels_of(batch)
-        which = torch.where(y < 0, self.num_classes, y)
-        return self.discriminator(z, nn.functional.one_hot(which, self.num_classes + 1).to(z.dtype))
+    def _told(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What encoder and discriminator are told beside x and z: nothing."""
+        return ()
+
+    def _drawn(self, count: int, *told: Tensor) -> Float[Tensor, "batch latent"]:
+        """What codes are compared with: z ~ p(z), (B, Z)."""
+        return self.prior().sample(torch.Size([count]))
+
+
+class ConditionalAAE(AAE):
+    """The same of labelled x: codes of class y are made to look like draws of p(z | y), the y-th part of the prior.
+
+    Encoder and discriminator see y as an indicator of K + 1 places, the last of which says that there is no label.
+    Codes of rows without one are compared with draws of p(z). In each step a quarter of the labels, chosen at random,
+    are hidden, so that x can be coded without its label as well.
+
+    Args:
+        prior: y (B,) -> p(z | y); () -> p(z).
+        encoder: (x, indicator (B, K + 1)) -> z ~ q(z | x, y), (B, Z).
+        likelihood, discriminator_rate: see `AAE`.
+        discriminator: (z, indicator) -> logits (B,).
+        num_classes: K.
+    """
+
+    conditional = True
+    needs_labels = True
+
+    def __init__(
+        self,
+        prior: Callable[..., Distribution],
+        encoder: Callable[..., Tensor],
+        likelihood: Callable[..., Distribution],
+        discriminator: nn.Module,
+        discriminator_rate: float,
+        num_classes: int,
+    ) -> None:
+        super().__init__(prior, encoder, likelihood, discriminator, discriminator_rate)
+        self.num_classes = num_classes
+
+    def given(self, y: Int[Tensor, "*batch"]) -> Generative:
+        """The model of x given y, p(z | y) p(x | z): it can be sampled, and annealed.
+
+        With y of shape () every sample has that label, with (B,) each row has its own.
+        """
+        return Generative(lambda: self.prior(y), self.likelihood)
 
     @torch.no_grad()
-    def _drawn(self, batch: Batch) -> Float[Tensor, "batch latent"]:
-        """z ~ p(z | y) of each row, of p(z) where it is not labelled: (B, Z)."""
-        drawn = self.prior().sample(torch.Size([len(batch.x)]))
-        if self.num_classes is None:
-            return drawn
-        y = labels_of(batch)
-        return torch.where(y[:, None] < 0, drawn, self.prior(y.clamp_min(0)).sample())
+    def encode(
+        self, x: Shaped[Tensor, "batch *event"], y: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch latent"]:
+        """One draw z ~ q(z | x, y) for each x, or z ~ q(z | x) without labels: (B, Z)."""
+        return self.encoder(x, self._indicator(torch.full((len(x),), -1, device=x.device) if y is None else y))
 
+    def _told(self, batch: Batch) -> tuple[Tensor, ...]:
+        if batch.y is None:
+            raise JensenError("variant=conditional needs labelled data, got none: give labels, or set variant=plain")
+        hidden = torch.rand(len(batch.y), device=batch.y.device) < HIDDEN
+        return (self._indicator(batch.y.masked_fill(hidden, -1)),)
 
-def labels_of(batch: Batch) -> Int[Tensor, " batch"]:
-    """y (B,), or an error where the data have none."""
-    if batch.y is None:
-        raise JensenError("variant=conditional needs labelled data, got none: give labels, or set variant=plain")
-    return batch.y
+    def _indicator(self, y: Int[Tensor, " batch"]) -> Float[Tensor, "batch classes_and_one"]:
+        return nn.functional.one_hot(torch.where(y < 0, self.num_classes, y), self.num_classes + 1).float()
+
+    def _drawn(self, count: int, *told: Tensor) -> Float[Tensor, "batch latent"]:
+        """z ~ p(z | y) of each row, of p(z) where it has no label: (B, Z)."""
+        y = told[0].argmax(-1)
+        of_class: Tensor = self.prior(y.clamp_max(self.num_classes - 1)).sample()
+        return torch.where((y == self.num_classes)[:, None], super()._drawn(count), of_class)
 
 
 def build(
@@ -136,7 +162,7 @@ def build(
     hidden: tuple[int, ...] = (300, 300),
     discriminator_hidden: tuple[int, ...] = (300, 300),
     activation: Activation = "relu",
-    adversary_rate: float = 1.0,
+    discriminator_rate: float = 1.0,
 ) -> AAE | CategoricalAAE:
     """An adversarial autoencoder; the decoder mirrors the encoder.
 
@@ -154,14 +180,18 @@ def build(
         hidden: widths of the encoder's hidden layers (channels of a convolutional one, units of a recurrent one).
         discriminator_hidden: widths of a discriminator's hidden layers.
         activation: between the layers of encoder and decoder.
-        adversary_rate: the adversaries' learning rate as a multiple of the reconstruction's.
+        discriminator_rate: a discriminator's learning rate, over that of encoder and decoder.
     """
     if variant not in get_args(Variant):
         raise unknown("variant", variant, get_args(Variant))
     if latent_dim < 1:
         raise JensenError(f"latent_dim must be at least 1, got {latent_dim}")
-    hidden_layers, width = features(spec, net, hidden, activation)
-    code = CodeHead(width, latent_dim, encoder, activation)
+    if not discriminator_rate > 0:
+        raise JensenError(f"discriminator_rate must be above 0, got {discriminator_rate:g}")
+    classes = _num_classes(spec, variant) if variant in ("conditional", "semi-supervised") else num_clusters
+    told = classes + 1 if variant == "conditional" else 0
+    trunk = Features(spec, net, hidden, activation, told)
+    code = CodeHead(trunk.num_features, latent_dim, encoder, activation)
 
     def p_x(num_inputs: int) -> nn.Module:
         return choose.likelihood_for(
@@ -174,29 +204,23 @@ def build(
     if variant in ("semi-supervised", "cluster"):
         if prior != "normal":
             raise JensenError(f"variant={variant} has a style z ~ N(0, I) beside its category: set prior=normal")
-        num_classes = num_clusters if variant == "cluster" else _num_classes(spec, variant)
-        if num_classes < 2:
-            raise JensenError(f"a categorical code needs at least 2 categories, got {num_classes}: set num_clusters")
+        if classes < 2:
+            raise JensenError(f"a categorical code needs at least 2 categories, got {classes}: set num_clusters")
         return CategoricalAAE(
             StandardNormal(latent_dim),
-            hidden_layers,
+            trunk,
             code,
-            nn.Linear(width, num_classes),
-            p_x(num_classes + latent_dim),
+            nn.Linear(trunk.num_features, classes),
+            p_x(classes + latent_dim),
             Discriminator(latent_dim, discriminator_hidden),
-            Discriminator(num_classes, discriminator_hidden),
+            Discriminator(classes, discriminator_hidden),
             variant == "semi-supervised",
-            adversary_rate,
+            discriminator_rate,
         )
-    classes = _num_classes(spec, variant) if variant == "conditional" else None
-    return AAE(
-        _prior(prior, latent_dim, classes),
-        nn.Sequential(hidden_layers, code),
-        p_x(latent_dim),
-        Discriminator(latent_dim + (0 if classes is None else classes + 1), discriminator_hidden),
-        classes,
-        adversary_rate,
-    )
+    p_z = _prior(prior, latent_dim, classes if variant == "conditional" else None)
+    judge = Discriminator(latent_dim + told, discriminator_hidden)
+    parts = (p_z, Coder(trunk, code), p_x(latent_dim), judge, discriminator_rate)
+    return ConditionalAAE(*parts, classes) if variant == "conditional" else AAE(*parts)
 
 
 def _num_classes(spec: Spec, variant: Variant) -> int:

@@ -36,7 +36,7 @@ class CategoricalAAE(nn.Module):
         style_discriminator: z (B, Z) -> logits (B,).
         category_discriminator: (B, K) -> logits (B,).
         supervised: whether rows with labels are learned from.
-        adversary_rate: see `AAE`.
+        discriminator_rate: see `AAE`.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class CategoricalAAE(nn.Module):
         style_discriminator: nn.Module,
         category_discriminator: nn.Module,
         supervised: bool,
-        adversary_rate: float = 1.0,
+        discriminator_rate: float = 1.0,
     ) -> None:
         super().__init__()
         self.prior, self.trunk, self.code, self.classes, self.decoder = prior, trunk, code, classes, decoder
         self.style_discriminator, self.category_discriminator = style_discriminator, category_discriminator
-        self.supervised, self.adversary_rate = supervised, adversary_rate
+        self.supervised, self.discriminator_rate = supervised, discriminator_rate
         self.conditional = True  # `given` a category
         self.needs_labels = supervised
 
@@ -132,7 +132,7 @@ class CategoricalAAE(nn.Module):
         Logged: `reconstruction` E log p(x | q(y | x), z); of each discriminator what `AAE` logs of its own;
         `cross_entropy` and `labelled_accuracy` of the rows with labels.
         """
-        rate, coding = self.adversary_rate, [*self.trunk.parameters(), *self.code.parameters()]
+        rate, coding = self.discriminator_rate, [*self.trunk.parameters(), *self.code.parameters()]
         coding += self.classes.parameters()
         reconstruction = self._reconstructed(batch.x).log_prob(batch.x).mean()
         yield Turn(
@@ -153,7 +153,7 @@ class CategoricalAAE(nn.Module):
         )
         category, z = self._codes(batch.x)
         loss = non_saturating_loss(style(z)) + non_saturating_loss(kind(category))
-        yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()}, rate)
+        yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()})
         if self.supervised:
             yield self._supervised(batch)
 

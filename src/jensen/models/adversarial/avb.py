@@ -16,7 +16,7 @@ from jensen.distributions.heads import full_precision
 from jensen.errors import JensenError
 from jensen.models.adversarial.aae_labels import discriminator_turn
 from jensen.models.adversarial.coded import Coded
-from jensen.models.adversarial.encoders import Discriminator, Parallel, features
+from jensen.models.adversarial.encoders import Discriminator, Features, Parallel
 from jensen.models.adversarial.gan import has_won
 from jensen.models.base import Clock, Turn
 from jensen.models.latent.likelihoods import choose
@@ -224,8 +224,8 @@ def build(
     for name, number in (("latent_dim", latent_dim), ("num_basis", num_basis), ("noise_dim", noise_dim)):
         if number < 1:
             raise JensenError(f"{name} must be at least 1, got {number}")
-    trunk, width = features(spec, net, hidden, activation)
-    seen, _ = features(spec, net, hidden, activation)
+    trunk, seen = (Features(spec, net, hidden, activation) for _ in range(2))
+    width = trunk.num_features
     p_x = choose.likelihood_for(
         spec,
         lambda outputs: decoder(spec, latent_dim, outputs, net, hidden, activation),

@@ -50,7 +50,7 @@ class Coded(Generative):
     def __init__(
         self,
         prior: Callable[..., Distribution],
-        encoder: Callable[[Tensor], Tensor],
+        encoder: Callable[..., Tensor],
         likelihood: Callable[..., Distribution],
     ) -> None:
         super().__init__(prior, likelihood)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from jensen.data.spec import Spec
 from jensen.distributions.heads import full_precision, positive_scale
 from jensen.errors import JensenError, unknown
 from jensen.nets import MLP, Net, encoder
+from jensen.nets.conditional import ConditionalEncoder
 from jensen.nets.mlp import activation
 
 Draw = Literal["deterministic", "gaussian", "noise"]
@@ -23,14 +24,36 @@ Draw = Literal["deterministic", "gaussian", "noise"]
 FEATURES = 256
 
 
-def features(
-    spec: Spec, net: Net = "dense", hidden: Sequence[int] = (300, 300), nonlinearity: str = "elu"
-) -> tuple[nn.Module, int]:
-    """h(x), (B, *event) -> (B, H), and H: an encoder's hidden layers, of which heads are then linear functions."""
-    if net == "dense" and not hidden:
-        raise JensenError("hidden needs at least one layer, got none: give the widths of the encoder's hidden layers")
-    width, below = (hidden[-1], hidden[:-1]) if net == "dense" else (FEATURES, hidden)
-    return nn.Sequential(encoder(spec, width, net, below, nonlinearity), activation(nonlinearity)), width
+class Features(nn.Module):
+    """h(x) or h(x, y), (B, H): an encoder's hidden layers, of which heads are then linear functions.
+
+    Args:
+        spec: of x.
+        net, hidden, nonlinearity: of the encoder; `num_features` H is the width of a dense one's last layer.
+        num_conditions: the numbers of y, none without y.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        net: Net = "dense",
+        hidden: Sequence[int] = (300, 300),
+        nonlinearity: str = "elu",
+        num_conditions: int = 0,
+    ) -> None:
+        super().__init__()
+        if net == "dense" and not hidden:
+            raise JensenError("hidden needs at least one layer, got none: give the widths of the encoder's layers")
+        self.num_features, below = (hidden[-1], hidden[:-1]) if net == "dense" else (FEATURES, hidden)
+        if num_conditions:
+            self.net: nn.Module = ConditionalEncoder(spec, num_conditions, self.num_features, net, below, nonlinearity)
+        else:
+            self.net = encoder(spec, self.num_features, net, below, nonlinearity)
+        self.activation = activation(nonlinearity)
+
+    def forward(self, *inputs: Shaped[Tensor, "..."]) -> Float[Tensor, "batch features"]:
+        """x (B, *event), and y (B, Y) where there is one."""
+        return self.activation(self.net(*inputs))
 
 
 class CodeHead(nn.Module):
@@ -65,6 +88,23 @@ class CodeHead(nn.Module):
             return full_precision(self.net(torch.cat([h, noise], -1)))
         loc, raw = self.net(h).chunk(2, dim=-1)
         return full_precision(loc) + positive_scale(raw, "exp-variance") * noise
+
+
+class Coder(nn.Module):
+    """x, or x and y, to a draw z ~ q(z | x), (B, Z).
+
+    Args:
+        features: see `Features`.
+        head: see `CodeHead`.
+    """
+
+    def __init__(self, features: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.features, self.head = features, head
+
+    def forward(self, *inputs: Shaped[Tensor, "..."]) -> Float[Tensor, "batch latent"]:
+        """x (B, *event), and y (B, Y) where there is one."""
+        return self.head(self.features(*inputs))
 
 
 class Parallel(nn.Module):
