@@ -174,3 +174,11 @@ def test_refusals_are_one_line() -> None:
             build(BITS, **settings)
     with pytest.raises(JensenError, match="batch_size"):
         turns_of(small(), bits(1))
+
+
+def test_says_that_a_discriminator_has_won() -> None:
+    model = small(gamma=7.0)
+    said = model.warning({"accuracy": 0.999, "discriminator_loss": 0.005})
+    assert said is not None
+    assert said.endswith("raise gamma from 7")
+    assert model.warning({"accuracy": 0.8, "discriminator_loss": 0.4}) is None

@@ -201,5 +201,5 @@ def won(player: str, terms: Mapping[str, float]) -> str | None:
     return (
         f"the {player.replace('_', ' ')} has won: it tells every code from a draw of the prior (accuracy "
         f"{accuracy:.3f}, value {v:.2g} of at most 0), and the encoder has little to learn from it: narrow "
-        "discriminator_hidden, or lower learning_rate"
+        "discriminator_hidden, or lower discriminator_rate or learning_rate"
     )

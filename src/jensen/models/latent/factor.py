@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from jensen.data.spec import Batch, Spec
 from jensen.distributions import PositiveMap
 from jensen.distributions.heads import full_precision
 from jensen.errors import JensenError
+from jensen.models.adversarial.gan import has_won
 from jensen.models.base import Clock, Turn
 from jensen.models.latent import compose
 from jensen.models.latent.likelihoods import choose
@@ -111,6 +112,15 @@ class FactorVAE(VAE):
             accuracy = ((joint > 0).float().mean() + (independent <= 0).float().mean()) / 2
             terms = {"discriminator_loss": loss.detach(), "accuracy": accuracy}
             yield Turn("discriminator", loss, theirs, terms, rate=self.discriminator_rate)
+
+    def warning(self, terms: Mapping[str, float]) -> str | None:
+        """Words where the discriminator has won outright, and the setting to change."""
+        if not has_won(terms["accuracy"], -2 * terms["discriminator_loss"]):
+            return None
+        return (
+            f"the discriminator has won: it tells every z from one with permuted dimensions (accuracy "
+            f"{terms['accuracy']:.3f}), which are then far from independent: raise gamma from {self.gamma:g}"
+        )
 
     def _logits(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, " batch"]:
         return full_precision(self.discriminator(z))
