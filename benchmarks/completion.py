@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import jensen
 from benchmarks import harness
 from jensen.evaluation.results import paired_difference
-from jensen.models.latent.conditions import Part
+from jensen.models.conditions import Part
 from jensen.nets import MLP
 from jensen.registry import create, entry
 from jensen.training import Training

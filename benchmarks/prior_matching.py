@@ -4,10 +4,9 @@
     python -m benchmarks.prior_matching --priors swiss-roll --seeds 0
     python -m benchmarks.prior_matching --conditional
 
-For each prior it fits the preset `mnist` of `aae` (with that prior), codes held-out images that no code was trained on,
-and compares 1,000 codes with as many draws of the prior by the kernel two-sample test. With --conditional it fits the
-preset `conditional`, and does so for each class, 500 codes of images with the label y with as many draws of the prior's
-y-th part.
+For each prior it fits a preset of `aae`, codes held-out images that no code was trained on, and compares 1,000 codes
+with as many draws of the prior by the kernel two-sample test. With --conditional it fits the preset `conditional`, and
+does so for each class, 500 codes of images with the label y with as many draws of the prior's y-th part.
 
 The images are of the validation part, which was held out from the training images: those of MNIST's test part are by
 other writers, and q(z) of other images is another distribution.
@@ -27,7 +26,7 @@ from jensen.evaluation.samples import kernel_two_sample
 from jensen.registry import create, entry
 from jensen.training.mode import evaluating
 
-PRIORS = ("normal", "ten-gaussians", "swiss-roll")
+PRESETS = {"normal": "normal", "ten-gaussians": "mnist", "swiss-roll": "swiss-roll"}
 CODES, CODES_OF_A_CLASS = 1000, 500
 LEVEL = 0.01
 
@@ -37,7 +36,7 @@ HEADER = "| prior | seed | codes of | MMD² | p-value | rejected at 1% | −log 
 def main() -> None:
     """Prints a row for each prior (or class) and seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--priors", nargs="+", default=list(PRIORS), choices=PRIORS)
+    parser.add_argument("--priors", nargs="+", default=list(PRESETS), choices=PRESETS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--conditional", action="store_true")
     parser.add_argument("--quick", action="store_true", help="few steps: shows that it runs, and nothing else")
@@ -51,11 +50,11 @@ def main() -> None:
 
 def rows(prior: str, seed: int, conditional: bool, quick: bool) -> list[str]:
     """The table's rows of one model."""
-    preset = entry("aae").preset("conditional" if conditional else "mnist")
+    preset = entry("aae").preset("conditional" if conditional else PRESETS[prior])
     split: Split = jensen.data.load(**preset.data)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        model = create("aae", split.spec, **{**preset.model, "prior": prior})
+        model = create("aae", split.spec, **preset.model)
     training = {**preset.training, "seed": seed, **({"steps": 20} if quick else {})}
     start = time.perf_counter()
     jensen.fit(model, split, progress=False, **training)

@@ -207,7 +207,7 @@ def test_labels_that_are_missing_where_they_are_needed(runs: Path, here: Path) -
         ("--resume", "nothing to resume: run holds no run"),
         ("--resume --seeds 0,1", "nothing to resume: run/seed-0 holds no run"),
         ("vae --preset tiny --stpes 3", "No such option: --stpes"),
-        ("made --data digits", "made needs binary, categorical or 8-bit x"),
+        ("made --data digits", "made needs bits, categories, 8-bit or real x"),
         ("gaussian-mixture --preset tiny --set num_components=0", "num_components must be at least 1"),
     ],
 )

@@ -25,6 +25,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "t.csv").write_text("a,b,c\n" + "\n".join(",".join(f"{v:.4f}" for v in row) for row in rows))
     settings = "--set given=vector --set condition=c --set standardize=true --set latent_dim=2 --set hidden=16"
     done(f"fit cvae {settings} --steps 20 --data", folder / "t.csv", "--out", folder / "numbers")
+    done("fit made --set standardize=true --set hidden=8 --steps 5 --data", folder / "t.csv", "--out", folder / "rows")
+    done(f"fit fvsbn {DIGITS.replace('--set latent_dim=2 --set hidden=16', '')} --out", folder / "bits")
     return folder
 
 
@@ -43,9 +45,24 @@ def test_draws_given_numbers(runs: Path, tmp_path: Path) -> None:
     assert list(table[0]) == ["a", "b"]
 
 
+def test_rows_are_completed(runs: Path, tmp_path: Path) -> None:
+    done("sample --given a=0.5,b=-2 --num 7 --out", tmp_path / "x.csv", runs / "rows")
+    with (tmp_path / "x.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(float(row["a"]), float(row["b"])) for row in table] == [pytest.approx((0.5, -2), abs=1e-5)] * 7
+    assert len({row["c"] for row in table}) == 7
+    done("sample --given x0=1,x1=0 --num 3 --out", tmp_path / "x.npy", runs / "bits")
+    assert np.load(tmp_path / "x.npy")[:, 0, 0, :2].tolist() == [[1, 0]] * 3
+
+
 @pytest.mark.parametrize(
     ("run", "options", "words"),
     [
+        ("rows", "--given c=41.5", "entry 2 is given and entry 1, which the model draws before it, is not"),
+        ("rows", "--given a=low", "--given takes NAME=NUMBER, got 'a=low'"),
+        ("rows", "--given d=1", "entry of x 'd'"),
+        ("bits", "--given y=1", "no entry of x is called 'y': they are x0 to x63"),
+        ("bits", "--given x0=0.5", "the model is of bits, 0 or 1"),
         ("numbers", "--given b=1", "a number for each of c"),
         ("numbers", "--given c=high", "a number for each of c"),
         ("numbers", "--given c=1,b=2", "condition 'b'"),

@@ -16,7 +16,8 @@ from jensen.data.download import Remote, fetch
 from jensen.errors import JensenError
 
 RANDOM = np.random.default_rng(0)
-TOY = ("ring", "moons", "eight-gaussians", "pinwheel", "correlated-gaussian", "manifold")
+SIZES = {"train": 3, "valid": 2, "test": 4}
+TOY = ("ring", "moons", "eight-gaussians", "pinwheel", "correlated-gaussian", "manifold", "pendulum")
 
 
 def sizes(name: str, **options: object) -> tuple[int, int, int]:
@@ -28,7 +29,7 @@ def entry(name: str) -> object:
     return next(row for row in describe() if row.name == name)
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "binarized-mnist", "freyfaces"])
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "binarized-mnist", "freyfaces", "dna", "mushrooms", "nips"])
 def test_sets_are_what_they_are_described_as(name: str, jensen_data: Path) -> None:
     described, split = entry(name), load(name)
     assert split.spec.event_shape == described.event_shape
@@ -38,7 +39,7 @@ def test_sets_are_what_they_are_described_as(name: str, jensen_data: Path) -> No
     assert split.train.name == name
 
 
-@pytest.mark.parametrize("name", ["digits", *TOY])
+@pytest.mark.parametrize("name", ["digits", "python-topics", *TOY])
 def test_sets_without_files_are_what_they_are_described_as(name: str) -> None:
     described, split = entry(name), load(name)
     assert (split.spec.event_shape, split.spec.kind) == (described.event_shape, described.kind)
@@ -81,10 +82,15 @@ def test_freyfaces_are_split_by_time(jensen_data: Path) -> None:
     torch.testing.assert_close(torch.cat(parts)[:, 0] * 255, torch.from_numpy(frames).double())
 
 
-def test_uci_sets_keep_their_three_parts(jensen_data: Path) -> None:
-    split = load(jensen_data / "uci-binary/dna.npz")
-    assert (len(split.train), len(split.validation), len(split.test)) == (1400, 600, 1186)
-    assert (split.spec.kind, split.spec.event_shape) == ("binary", (180,))
+@pytest.mark.parametrize("name", ["dna", "mushrooms", "nips"])
+def test_uci_sets_keep_their_three_parts(name: str, jensen_data: Path) -> None:
+    split, plain = load(name), load(jensen_data / f"uci-binary/{name}.npz")
+    arrays = np.load(jensen_data / f"uci-binary/{name}.npz")
+    for key, part in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        assert torch.equal(getattr(split, part).all().x, torch.from_numpy(arrays[key]).float())
+        assert torch.equal(getattr(plain, part).all().x, torch.from_numpy(arrays[key]).float())
+    with pytest.raises(JensenError, match=f"{name} has a test part of its own"):
+        load(name, test=0.1)
 
 
 def test_real_tables(jensen_data: Path) -> None:
@@ -138,6 +144,21 @@ def test_omniglot(folder: Path) -> None:
     assert split.test.y is not None
     assert split.test.y.tolist() == labels[20:].tolist()
     assert load("omniglot", binarize="dynamic").spec.kind == "binary"
+
+
+def test_binary_tables_as_their_source_has_them(folder: Path) -> None:
+    (folder / "uci-binary").mkdir()
+    parts = {f"{part}_data": RANDOM.integers(0, 2, (rows, 180)).astype(np.float32) for part, rows in SIZES.items()}
+    np.savez(folder / "uci-binary/dna.npz", **parts, inputsize=180, train_length=3)
+    split = load("dna")
+    assert sizes("dna") == (3, 2, 4)
+    assert torch.equal(split.test.all().x, torch.from_numpy(parts["test_data"]))
+    np.savez(folder / "uci-binary/nips.npz", train=np.zeros((3, 500)), valid=np.zeros((2, 500)))
+    with pytest.raises(JensenError, match=r"uci-binary/nips.npz: arrays train, valid, expected train, valid and test"):
+        load("nips")
+    np.savez(folder / "uci-binary/mushrooms.npz", **{part: np.zeros((3, 100)) for part in SIZES})
+    with pytest.raises(JensenError, match=r"mushrooms: examples of shape \(100,\), expected \(112,\)"):
+        load("mushrooms")
 
 
 def test_svhn(folder: Path) -> None:

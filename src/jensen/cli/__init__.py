@@ -11,7 +11,18 @@ from typing import NoReturn, cast
 
 import typer
 
-from jensen.cli import bracket, checks, classify, disentanglement, evidence, judge, listing, pictures, training
+from jensen.cli import (
+    bracket,
+    checks,
+    classify,
+    disentanglement,
+    evidence,
+    forecasts,
+    judge,
+    listing,
+    pictures,
+    training,
+)
 from jensen.errors import JensenError
 
 app = typer.Typer(
@@ -33,6 +44,7 @@ for command in (
     disentanglement.disentangle,
     judge.judge,
     pictures.sample,
+    forecasts.forecast,
     pictures.encode,
     pictures.reconstruct,
     pictures.report,

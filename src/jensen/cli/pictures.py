@@ -14,7 +14,7 @@ def sample(
     run: Run,
     out: Annotated[Path, typer.Option("--out", help=".png (a grid), .npy or .csv", metavar="FILE")],
     num: Annotated[int, typer.Option("--num", help="how many")] = 200,
-    given: Annotated[str | None, typer.Option("--given", help="a condition", metavar="y=3")] = None,
+    given: Annotated[str | None, typer.Option("--given", help="a condition, or entries of x", metavar="y=3")] = None,
     per_class: Annotated[int | None, typer.Option("--per-class", help="that many of every class")] = None,
     seed: Seed = 0,
     temperature: Annotated[float, typer.Option("--temperature", help="1 is the model itself")] = 1.0,
@@ -26,7 +26,15 @@ def sample(
     model, split = open_run(run)
     means = out.suffix == ".png"
     x = draw(
-        model, num, spec=split.spec, given=given, per_class=per_class, seed=seed, temperature=temperature, means=means
+        model,
+        num,
+        spec=split.spec,
+        given=given,
+        per_class=per_class,
+        seed=seed,
+        temperature=temperature,
+        means=means,
+        data=split.train,
     )
     write_examples(out, x, split.train)
     what = "E[x | z] of draws of z" if means and hasattr(model, "sample_mean") else "draws"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jensen.data import published, shapes, toy
+from jensen.data import published, shapes, toy, words
 from jensen.data.raw import Raw
 from jensen.data.spec import Kind
 from jensen.errors import JensenError
@@ -44,6 +44,7 @@ def read(name: str, seed: int) -> Raw:
 
 _IMAGE = (1, 28, 28)
 _TOY_SIZES = (10_000, 2_000, 2_000)
+_TOY_SPLIT = {"pendulum": "a series: blocks of time"}
 
 _LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
     (
@@ -97,6 +98,17 @@ _LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
             "as published",
         ),
         published.binarized_mnist,
+    ),
+    *(
+        (
+            NamedSet(name, (dims,), "binary", sizes, None, source, published.BINARY_TABLES_URL, "as published"),
+            published.binary_table(name, sizes),
+        )
+        for name, dims, sizes, source in (
+            ("dna", 180, (1400, 600, 1186), "Larochelle and Murray (2011); UCI"),
+            ("mushrooms", 112, (2000, 500, 5624), "Larochelle and Murray (2011); UCI"),
+            ("nips", 500, (400, 100, 1240), "Larochelle and Murray (2011); NIPS volumes 0 to 12"),
+        )
     ),
     (
         NamedSet(
@@ -179,14 +191,37 @@ _LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
         ),
         published.exchange_rate,
     ),
+    (
+        NamedSet(
+            "python-topics",
+            (words.NUM_WORDS,),
+            "count",
+            (words.NUM_DOCUMENTS - 200, 100, 100),
+            None,
+            "Python Software Foundation (2001 on)",
+            "comes with Python",
+            "pieces of 60 words, shuffled by the seed",
+        ),
+        words.python_topics,
+    ),
     *(
         (
-            NamedSet(name, shape, "real", _TOY_SIZES, None, source, "drawn with the seed", "independent draws"),
+            NamedSet(
+                name,
+                shape,
+                "real",
+                _TOY_SIZES,
+                None,
+                source,
+                "drawn with the seed",
+                _TOY_SPLIT.get(name, "independent draws"),
+            ),
             published.toy_set(name),
         )
         for name, shape, source in (
             *((name, (2,), source) for name, source in toy.SOURCES.items()),
             ("manifold", (20,), "Dai and Wipf (2019)"),
+            ("pendulum", (1,), "Yule (1927)"),
         )
     ),
 ]

@@ -54,6 +54,7 @@ EXCHANGE_RATE = Remote(
     "https://github.com/laiguokun/multivariate-time-series-data/raw/master/exchange_rate/exchange_rate.txt.gz",
     None,
 )
+BINARY_TABLES_URL = "https://github.com/mgermain/MADE/raw/master/datasets/"
 _CURRENCIES = ("australia", "britain", "canada", "switzerland", "china", "japan", "new zealand", "singapore")
 _SVHN = [
     Remote(
@@ -106,10 +107,11 @@ def idx_set(name: str, base: str, md5: dict[str, str]) -> Reader:
 
 
 def toy_set(name: str) -> Reader:
-    """Draws from a density of `jensen.data.toy`, or points of its manifold."""
+    """Draws from a density of `jensen.data.toy`, or points of its manifold, or its pendulum over time."""
 
     def reader(seed: int) -> Raw:
-        draw = toy.manifold if name == "manifold" else toy.density(name).sample
+        others = {"manifold": toy.manifold, "pendulum": toy.pendulum}
+        draw = others[name] if name in others else toy.density(name).sample
         x = draw(14_000, seed).numpy()
         rows = np.arange(14_000)
         return Raw(x, name, form="real", parts=(rows[:10_000], rows[10_000:12_000], rows[12_000:]))
@@ -136,6 +138,24 @@ def _amat(path: Path) -> np.ndarray:
     values = np.frombuffer(path.read_bytes(), np.uint8)
     bits = values[(values == ord("0")) | (values == ord("1"))] - ord("0")
     return bits.reshape(-1, 1, 28, 28)
+
+
+def binary_table(name: str, sizes: tuple[int, int, int]) -> Reader:
+    """A table of bits in three parts of these sizes, stored as `train`, `valid` and `test`, or `train_data` ..."""
+    remote = Remote(f"uci-binary/{name}.npz", f"{BINARY_TABLES_URL}{name}.npz", None)
+
+    def reader(seed: int) -> Raw:
+        arrays = files.load_npz(fetch(remote))
+        found = [arrays.get(part, arrays.get(f"{part}_data")) for part in ("train", "valid", "test")]
+        parts = [part for part in found if part is not None]
+        if len(parts) < 3:
+            raise JensenError(f"{remote.path}: arrays {', '.join(sorted(arrays))}, expected train, valid and test")
+        _require(remote, tuple(map(len, parts)), sizes)
+        x = np.concatenate(parts).astype(np.uint8)
+        first, second, third = np.split(np.arange(len(x)), np.cumsum([len(part) for part in parts])[:2])
+        return Raw(x, name, form="bits", parts=(first, second, third))
+
+    return reader
 
 
 def freyfaces(seed: int) -> Raw:

@@ -53,6 +53,21 @@ def manifold(num_samples: int, seed: int = 0) -> Float64[Tensor, "num_samples 20
     return (torch.stack([2 * _uniform(num_samples, generator) - 1 for _ in range(2)], 1) @ weight + bias).sin()
 
 
+PENDULUM = 1.5, -0.9  # a period of about ten steps, and a swing that has died to a half after thirteen
+
+
+def pendulum(num_steps: int, seed: int = 0) -> Float64[Tensor, "num_steps 1"]:
+    """A pendulum pelted with peas (Yule, 1927): x_t = 1.5 x_{t-1} - 0.9 x_{t-2} + e_t, e_t ~ N(0, 1), (T, 1)."""
+    first, second = PENDULUM
+    forgotten = 500  # steps from rest, after which the start is forgotten
+    x = [0.0, 0.0]
+    for e in torch.randn(
+        num_steps + forgotten, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    ).tolist():
+        x.append(first * x[-1] + second * x[-2] + e)
+    return torch.tensor(x[-num_steps:], dtype=torch.float64)[:, None]
+
+
 def _normal(n: int, generator: torch.Generator) -> Tensor:
     return torch.randn(n, 2, dtype=torch.float64, generator=generator)
 

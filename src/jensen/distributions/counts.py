@@ -76,3 +76,21 @@ class NegativeBinomial(Distribution):
     def variance(self) -> Tensor:
         """m + m^2 / r."""
         return self._mean + self._mean.square() / self.concentration
+
+
+def likeliest_concentration(
+    counts: Float[Tensor, "batch dims"], mean: Float[Tensor, " dims"]
+) -> Float[Tensor, " dims"]:
+    """The r (D,) that maximises the likelihood of negative binomials of these means, within [1e-3, 1e6], a Poisson.
+
+    By bisection of log r on the sign of the derivative, all columns at once; the likelihood has one maximum (Levin and
+    Reeds, 1977), at infinity where the counts vary no more than a Poisson's do.
+    """
+    low, high = torch.full_like(mean, 1e-3).log(), torch.full_like(mean, 1e6).log()
+    for _ in range(50):
+        middle = (low + high) / 2
+        r = middle.exp()
+        slope = (counts + r).digamma() - r.digamma() - (mean / r).log1p() + 1 - (counts + r) / (mean + r)
+        rising = slope.nanmean(0) > 0
+        low, high = middle.where(rising, low), high.where(rising, middle)
+    return low.exp()

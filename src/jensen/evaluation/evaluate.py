@@ -16,7 +16,7 @@ from jensen.evaluation.likelihood import Bounds, Mean, bounds, examples_at_once,
 from jensen.evaluation.residuals import Residuals
 from jensen.evaluation.results import Evaluation, Kind, Metric, mean_metric
 from jensen.evaluation.samples import kernel_two_sample
-from jensen.models.base import Classifying, Conditional, Latent, Reconstructing, bound_to, kind_of
+from jensen.models.base import Classifying, Conditional, Evidenced, Latent, Reconstructing, bound_to, kind_of
 from jensen.training.check import check_data, like_model
 from jensen.training.mode import evaluating
 from jensen.training.progress import Progress
@@ -30,7 +30,8 @@ def evaluate(
 ) -> Evaluation:
     """Every figure that the model's kind allows, over all of `data`.
 
-    exact: log_prob and bits_per_dim. bounded: elbo, reconstruction = E_q log p(x | z), kl, the importance-weighted
+    exact: log_prob and bits_per_dim; evidence, the bound on log p(all training data) of a model that integrates its
+    parameters out. bounded: elbo, reconstruction = E_q log p(x | z), kl, the importance-weighted
     bounds at 1, 10, 100, ... num_samples, bits_per_dim from the tightest of them, active_units, and the scale of a
     Gaussian likelihood beside that of its residuals. implicit: the kernel two-sample statistic between samples and
     data, and the reconstruction errors of one that reconstructs. reconstruction: the model's own reconstruction errors.
@@ -110,14 +111,15 @@ def bits_per_dim(metric: Metric, num_dims: int) -> Metric:
 def _exact(model: nn.Module, data: Dataset) -> tuple[bool, list[Metric], dict[str, np.ndarray]]:
     values = []
     for batch in data.batches(500):
-        values.append(model.log_prob(batch.x).double() + data.log_det(batch.x))  # type: ignore[operator]
+        values.append(bound_to(model, batch).log_prob(batch.x).double() + data.log_det(batch.x))
     log_prob = torch.cat(values).cpu().numpy()
     metric = mean_metric("log_prob", log_prob, "exact")
-    return (
-        data.spec.kind not in ("real", "unit"),
-        [metric, bits_per_dim(metric, data.spec.num_dims)],
-        {"log_prob": log_prob},
-    )
+    metrics = [metric, bits_per_dim(metric, data.spec.num_dims)]
+    if isinstance(model, Evidenced):  # of the training data, in the user's own units as well
+        evidence = model.evidence_bound + model.num_fitted * data.log_det(batch.x)[0]
+        unit = f"nats, all {int(model.num_fitted):,} training rows"
+        metrics.append(Metric("evidence", float(evidence), "lower bound", unit))
+    return data.spec.kind not in ("real", "unit"), metrics, {"log_prob": log_prob}
 
 
 def _bounded(

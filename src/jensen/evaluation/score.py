@@ -144,7 +144,7 @@ def _log_density(model: nn.Module, data: Dataset, num_samples: int) -> tuple[np.
     values, errors = [], []
     for batch in data.batches(500 if exact else examples_at_once(num_samples)):
         if exact:
-            value = model.log_prob(batch.x).double()  # type: ignore[operator]
+            value = bound_to(model, batch).log_prob(batch.x).double()
         else:
             value, error = log_marginal_likelihood(bound_to(model, batch), batch.x, num_samples)
             errors.append(error)

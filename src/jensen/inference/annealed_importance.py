@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor
+from torch.distributions import Dirichlet
 
 from jensen.errors import JensenError
 from jensen.inference.mcmc import hmc
@@ -82,6 +83,8 @@ class Path:
     def __init__(self, model: Directed, x: Shaped[Tensor, "batch *event"], annealing: Annealing) -> None:
         self.model, self.x, self.annealing = model, x, annealing
         self.prior = model.prior()
+        if isinstance(self.prior, Dirichlet):
+            raise JensenError("annealing moves z over all of space, and this model's z are proportions: leave it out")
         self.first = self.prior if annealing.start == "prior" else model.posterior(x)  # type: ignore[attr-defined]
 
     def sample_first(self, num_chains: int) -> Float[Tensor, "chains batch latent"]:

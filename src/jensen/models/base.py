@@ -97,8 +97,32 @@ class Mixture(Protocol):
         """Log-responsibilities (N, K)."""
         ...
 
+    def e_step_and_bound(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same with its figures, scalars in nats per example: first the bound, which EM never lowers."""
+        ...
+
     def m_step(self, x: Tensor, log_responsibilities: Tensor) -> None:
         """Sets the parameters to the maximisers of the expected complete-data log-likelihood."""
+        ...
+
+
+@runtime_checkable
+class Evidenced(Protocol):
+    """A model whose parameters are integrated out: it bounds log p of all its training data together."""
+
+    evidence_bound: Tensor  # () nats
+    num_fitted: Tensor  # () the rows that it is of
+
+
+@runtime_checkable
+class FitsItself(Protocol):
+    """A model fitted to all the data at once: in closed form, or by an algorithm of its own."""
+
+    def fit_to(self, x: Tensor, validation: Tensor) -> dict[str, Tensor]:
+        """Sets the model to its fit to x (N, *event); `validation` (M, *event), M >= 0, may choose among several fits.
+
+        Returns the figures worth logging, scalar tensors in nats per example.
+        """
         ...
 
 

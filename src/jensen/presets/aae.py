@@ -9,9 +9,10 @@ _PLANE = {
     "hidden": (300, 300),
     "discriminator_hidden": (256, 256),
     "latent_dim": 2,
-    "discriminator_rate": 4.0,
+    "adversary_rate": 4.0,
+    "discriminator_rate": 12.0,
 }
-_PLANE_TRAINING = {"steps": 5000, "batch_size": 128, "learning_rate": 6e-4, **_ADVERSARIES}
+_PLANE_TRAINING = {"steps": 5000, "batch_size": 128, "learning_rate": 3e-4, **_ADVERSARIES}
 _PUBLISHED_NET = {"hidden": (1000, 1000), "discriminator_hidden": (1000, 1000)}
 
 PRESETS = {
@@ -20,6 +21,12 @@ PRESETS = {
         data={"source": "digits", "binarize": "dynamic"},
         model={"encoder": "noise", "hidden": (64,), "discriminator_hidden": (64, 64), "latent_dim": 2},
         training={"steps": 300, "batch_size": 128, "learning_rate": 2e-3, "betas": (0.5, 0.9)},
+    ),
+    "normal": Preset(
+        "minutes: MNIST in the plane, codes that match N(0, I)",
+        data=_BITS,
+        model={**_PLANE, "adversary_rate": 1.0, "discriminator_rate": 4.0},
+        training={**_PLANE_TRAINING, "learning_rate": 6e-4},
     ),
     "mnist": Preset(
         "minutes: MNIST in the plane, codes that match ten Gaussians",

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jensen.data import Dataset, Spec
-from jensen.models.base import bound_to
-from jensen.models.latent.conditions import Part
+from jensen.models.base import Exact, bound_to
+from jensen.models.conditions import Part
 from jensen.reporting import images
 from jensen.reporting.picture import Picture
 from jensen.training.check import floating_tensor, like_model
@@ -28,10 +28,8 @@ def of_conditions(
     """The figures that say what y does to an image."""
     part = getattr(model, "condition", None)
     if spec.num_classes is not None and hasattr(model, "sample"):
-        caption = (
-            "E[x | z, y]: in each column one z, drawn from p(z | y) by the same noise, in each row one y, from class 0 "
-            f"to {spec.num_classes - 1}."
-        )
+        what = "draws of x" if isinstance(model, Exact) else "E[x | z, y] of one z, drawn from p(z | y)"
+        caption = f"In each column {what} by the same noise, in each row one y, from class 0 to {spec.num_classes - 1}."
         grid = to_image(styles(model, spec.num_classes))
         yield Picture("styles", "Samples", caption, images.image_grid(grid, _STYLES))
     if isinstance(part, Part) and data is not None:
@@ -51,12 +49,17 @@ def of_conditions(
 
 @torch.no_grad()
 def styles(model: Any, num_classes: int, count: int = _STYLES) -> Float[Tensor, "classes_and_styles *event"]:
-    """E[x | z, y] for `count` draws of standard noise, each made a z of p(z | y) for every y: (C count, *event)."""
+    """E[x | z, y] for `count` draws of standard noise, each made a z of p(z | y) for every y: (C count, *event).
+
+    Of a density of x given y, the draws of x that the noise makes.
+    """
+    method = "sample" if isinstance(model, Exact) else "sample_mean"
     device = floating_tensor(model).device
     states, rows = torch.randint(2**31, (count,)).tolist(), []
     for label in range(num_classes):
         for state in states:
             with torch.random.fork_rng(cuda_devices(device)):
                 torch.manual_seed(state)
-                rows.append(model.given(torch.tensor([label], device=device)).sample_mean(1).flatten(0, 1))
+                given = model.given(torch.tensor([label], device=device))
+                rows.append(getattr(given, method)(1).flatten(0, 1))
     return torch.cat(rows)

@@ -20,6 +20,7 @@ Series = tuple[np.ndarray, np.ndarray]  # steps, values
 LABELS = {
     "elbo": "ELBO (nats)",
     "log_prob": "log p(x) (nats)",
+    "penalised_log_prob": "log p(x) + log p(parameters) / N (nats)",
     "reconstruction": "E log p(x | z) (nats)",
     "kl": "KL(q(z | x) || p(z)) (nats)",
     "loss": "loss (nats)",

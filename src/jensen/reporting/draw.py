@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from jensen.data import Dataset, Spec
 from jensen.errors import JensenError, unknown
-from jensen.models.base import Conditional, bound_to
+from jensen.models.base import Conditional, Exact, bound_to
+from jensen.reporting.completion import completes, known_entries
 from jensen.training.check import floating_tensor, like_model
 from jensen.training.checkpoint import write_atomically
 from jensen.training.collapse import CHEAP
@@ -33,6 +34,7 @@ def draw(
     seed: int = 0,
     temperature: float = 1.0,
     means: bool = False,
+    data: Dataset | None = None,
 ) -> Tensor:
     """`num` draws of x, (N, *event), a function of the seed.
 
@@ -40,11 +42,13 @@ def draw(
         model: anything with `sample`.
         num: how many; with `per_class` that many of every class instead, classes in order.
         spec: the data's.
-        given: a condition, "y=3"; or numbers by the names of their columns, "alcohol=12.5,ash=2".
+        given: a condition, "y=3"; or numbers by the names of their columns, "alcohol=12.5,ash=2", which may be columns
+            of x itself where the model completes rows.
         per_class: draws of every class.
         seed: of the draws.
         temperature: 1 is the model itself.
         means: E[x | z] for drawn z where the model has it, which is what figures show.
+        data: those that the model was trained on, in whose units entries of x are given.
     """
     if num < 1 or (per_class is not None and per_class < 1):
         raise JensenError("the number of samples must be at least 1")
@@ -57,7 +61,7 @@ def draw(
             else "this model has no p(x) to draw from: it can encode and reconstruct; to sample choose a vae"
         )
     options: dict[str, Any] = {}
-    of_means = hasattr(model, "sample_mean") or isinstance(model, Conditional)
+    of_means = hasattr(model, "sample_mean") or (isinstance(model, Conditional) and not isinstance(model, Exact))
     method = "sample_mean" if means and of_means else "sample"
     if temperature != 1.0:
         if not temperature > 0:
@@ -67,7 +71,9 @@ def draw(
             raise JensenError("this model has no temperature: leave --temperature out")
         options["temperature"] = temperature
     classes: list[Tensor | None] = [None]
-    if given is not None:
+    if given is not None and data is not None and completes(model):
+        options["given"] = known_entries(given, data)
+    elif given is not None:
         classes = [_condition(given, spec)]
     elif per_class is not None:
         if spec.num_classes is None:
@@ -135,7 +141,7 @@ def encode(model: nn.Module, data: Dataset) -> Tensor:
 @torch.no_grad()
 def reconstruct(model: nn.Module, data: Dataset, limit: int | None = None) -> Tensor:
     """E[x | z] at the posterior's mean of each example, or of the first `limit`: (N, *event)."""
-    if not hasattr(model, "reconstruct") and not isinstance(model, Conditional):
+    if not hasattr(model, "reconstruct") and (isinstance(model, Exact) or not isinstance(model, Conditional)):
         raise JensenError("this model reconstructs nothing: choose one with a posterior, such as vae")
     count = len(data) if limit is None else min(limit, len(data))
     data = like_model(data.fixed(), model).subset(torch.arange(count))

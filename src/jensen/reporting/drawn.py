@@ -21,7 +21,7 @@ from jensen.training.game import GAME
 def of_figures(runs: Sequence[Run]) -> list[Picture]:
     """The learning curve, and the ladder of bounds where there is one."""
     drawn = []
-    rows = [run.rows for run in runs if run.rows]
+    rows = [run.rows for run in runs if run.rows and run.rows[-1]["step"] > 1]  # one step makes no curve
     if rows and curves.terms(rows):
         nats = "squared_error" not in curves.terms(rows)
         caption = f"{'In nats for' if nats else 'For'} each example; of training data "

@@ -164,6 +164,43 @@ def scatter_2d(
     return figure
 
 
+def responsibilities(
+    points: Float[Tensor, "points 2"],
+    shares: Float[Tensor, "points components"],
+    means: Float[Tensor, "numbered 2"],
+    columns: Sequence[str] = ("$x_1$", "$x_2$"),
+) -> Figure:
+    """Points in the plane, each in the colours of its components mixed by how much each is responsible for it.
+
+    Args:
+        points: (N, 2). shares: p(z = k | x), (N, K). means: of the components that are worth a number, (J, 2), J <= K,
+            the first J of the shares; the others are grey.
+        columns: names of the axes.
+    """
+    import matplotlib
+    from matplotlib.colors import to_rgb
+    from matplotlib.patheffects import withStroke
+
+    numbered = len(means)
+    spread = list(matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, numbered))[:, :3])
+    palette = [to_rgb(color) for color in CLASS_COLORS] if numbered <= len(CLASS_COLORS) else spread
+    colors = np.array([*palette[:numbered], *[to_rgb(NEUTRAL)] * (shares.shape[1] - numbered)])
+    figure = new_figure(6.0, 5.0)
+    axes = figure.add_subplot()
+    mixed = (shares.double().numpy() @ colors).clip(0, 1)
+    axes.scatter(points[:, 0].numpy(), points[:, 1].numpy(), s=9, c=mixed, linewidths=0)
+    for number, (across, up) in enumerate(means.tolist(), 1):
+        halo = [withStroke(linewidth=3, foreground="white")]
+        axes.annotate(
+            str(number), (across, up), ha="center", va="center", fontsize=11, fontweight="bold", color=INK,
+            path_effects=halo,
+        )  # fmt: skip
+    axes.set_xlabel(columns[0], fontsize=10, color=INK)
+    axes.set_ylabel(columns[1], fontsize=10, color=INK)
+    tidy(axes, grid=False)
+    return figure
+
+
 def plane_limits(
     samples: Float[Tensor, "samples 2"], data: Float[Tensor, "points 2"]
 ) -> tuple[Float[Tensor, "2"], Float[Tensor, "2"]]:

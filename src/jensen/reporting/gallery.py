@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jensen.data import Batch, Dataset, Spec
-from jensen.models.base import Conditional, Exact, Latent, Reconstructing, bound_to, kind_of
+from jensen.models.base import Conditional, Exact, Latent, Mixture, Reconstructing, bound_to, kind_of
 from jensen.objectives.elbo import kl_terms
-from jensen.reporting import figures, images, series
+from jensen.reporting import figures, images, series, topics
 from jensen.reporting.conditions import of_conditions
 from jensen.reporting.latents import kl_bars
 from jensen.reporting.picture import Picture
@@ -24,6 +24,7 @@ _POINTS = 2000
 _MAPPED = 5000
 _TRAVERSED = 10
 _WINDOWS = 40
+_WORTH_A_NUMBER = 0.01
 
 
 def pictures(model: nn.Module, spec: Spec, data: Dataset | None) -> Iterator[Picture]:
@@ -43,6 +44,9 @@ def pictures(model: nn.Module, spec: Spec, data: Dataset | None) -> Iterator[Pic
         yield from _of_points(model, data)
     elif data is not None and hasattr(model, "sample") and len(spec.event_shape) == 2:
         yield _of_series(model, data)
+    if hasattr(model, "topics") and spec.columns is not None:
+        caption = "The words that each topic gives the highest probability, and those probabilities."
+        yield Picture("topics", "Topics", caption, topics.top_words(model.topics, spec.columns))  # type: ignore[arg-type]
     if getattr(model, "conditional", False) and to_image is not None:
         yield from of_conditions(model, spec, data, to_image)
     if kind_of(model) == "implicit" and isinstance(model, Reconstructing) and data is not None:
@@ -80,7 +84,8 @@ def _of_images(model: nn.Module, data: Dataset | None, to_image: Callable[[Tenso
         what = "each is the mean E[x | z] at a z drawn from the prior, not a draw of x" if means else "draws of x"
         samples = to_image(draw(_SHOWN))
         yield Picture("samples", "Samples", f"{_SHOWN} samples: {what}.", images.image_grid(samples))
-        if data is not None and (hasattr(model, "reconstruct") or isinstance(model, Conditional)):
+        codes = isinstance(model, Conditional) and not isinstance(model, Exact)
+        if data is not None and (hasattr(model, "reconstruct") or codes):
             index = images.one_of_each(data.labels, len(data))
             batch = like_model(data, model).batch(index)
             again = bound_to(model, batch).reconstruct(batch.x)
@@ -137,12 +142,33 @@ def _of_points(model: nn.Module, data: Dataset) -> Iterator[Picture]:
         figure = figures.scatter_2d(samples.to(x), x, log_prob, names)
         beside = "" if log_prob is None else "; beside them the model's log-density, down to 10 nats below its highest"
         yield Picture("samples", "Samples", f"{said}{beside}.", figure)
+        if isinstance(model, Mixture) and hasattr(model, "means"):
+            yield _of_components(model, data, names)
     else:
         types = data.spec.column_types or ()
         named = [("0", "1") if column.kind == "binary" else column.categories for column in types]
         figure = figures.table_marginals(samples, x, columns, named)
         some = f" The first 12 of {x.shape[1]} columns." if x.shape[1] > 12 else ""
         yield Picture("samples", "Samples", f"Histograms, each column by itself: {said}.{some}", figure)
+
+
+def _of_components(model: Any, data: Dataset, names: tuple[str, ...]) -> Picture:
+    """Who is responsible for which points of the plane."""
+    batch = _first(like_model(data, model), _POINTS)
+    order = model.weights.argsort(descending=True)
+    weights = model.weights[order].cpu()
+    numbered = int((weights > _WORTH_A_NUMBER).sum())
+    shares = model.e_step(batch.x).exp()[:, order].cpu()
+    means = data.to_raw(model.means[order[:numbered]].cpu())
+    figure = figures.responsibilities(data.to_raw(batch.x).cpu(), shares, means, names)
+    largest = ", ".join(f"{number} {weight:.3f}" for number, weight in enumerate(weights[:numbered].tolist(), 1))
+    caption = (
+        f"{len(batch.x):,} examples of the {data.part} part, each in the colours of the components, mixed by their "
+        f"responsibilities for it. Numbers stand at the means, in the order of the weights: {largest}."
+    )
+    if numbered < len(weights):
+        caption += f" {len(weights) - numbered} components weigh less than {_WORTH_A_NUMBER:g}."
+    return Picture("responsibilities", "Samples", caption, figure)
 
 
 def _of_series(model: nn.Module, data: Dataset) -> Picture:
@@ -159,9 +185,19 @@ def raw_log_prob(model: Exact, data: Dataset) -> Callable[[Tensor], Tensor]:
 
     def log_prob(raw: Tensor) -> Tensor:
         x = ((raw - shift) / scale).to(floating_tensor(model).dtype)  # type: ignore[arg-type]
-        return model.log_prob(x).double() + data.log_det(x)
+        return _log_prob(model, x).double() + data.log_det(x)
 
     return log_prob
+
+
+def _log_prob(model: Any, x: Tensor) -> Tensor:
+    """log p(x); of a model of x given its label, log sum_y p(y) p(x | y)."""
+    if not isinstance(model, Conditional):
+        return model.log_prob(x)
+    labelled: Any = model
+    log_prior = labelled.log_prior()
+    of_y = [labelled.given(y).log_prob(x) for y in torch.arange(len(log_prior), device=x.device)]
+    return (torch.stack(of_y, -1) + log_prior).logsumexp(-1)
 
 
 def _of_latents(model: Latent, data: Dataset | None, to_image: Callable[[Tensor], Tensor] | None) -> Iterator[Picture]:
@@ -186,12 +222,14 @@ def _of_latents(model: Latent, data: Dataset | None, to_image: Callable[[Tensor]
             yield Picture("kl", "Latent space", caption, kl_bars(shares, z.var(0)))
     if to_image is not None:
         yield from _of_paths(first, z, data, to_image)
+        if z is not None and data is not None and len(data) >= 2 and (first is model or hasattr(model, "log_prior")):
+            yield from _between(first, z, data, to_image, first is not model)
 
 
 def _of_paths(
     model: Latent, z: Tensor | None, data: Dataset | None, to_image: Callable[[Tensor], Tensor]
 ) -> Iterator[Picture]:
-    """Images along lines and over planes of z."""
+    """Images along the axes and over planes of z."""
     prior = model.prior()
     if prior.event_shape[0] == 2:
         caption = "E[x | z] over the plane of z: 20 × 20 points at equally spaced quantiles of the prior."
@@ -210,17 +248,27 @@ def _of_paths(
             caption += "Dimensions in order of the variance of their posterior mean."
         figure = images.traversals(model, z[0], dimensions.tolist(), to_image)
         yield Picture("traversals", "Latent space", caption, figure)
-    if z is not None and data is not None and len(data) >= 2:
-        index = images.one_of_each(data.labels, len(z))
-        index = index[: len(index) // 2 * 2]
-        x = to_image(like_model(data, model).batch(index).x)  # type: ignore[arg-type]
-        pairs = (len(index) // 2, 2)
-        figure = images.interpolations(model, z[index].unflatten(0, pairs), x.unflatten(0, pairs), to_image)
-        caption = (
-            f"Between examples of the {data.part} part, at the ends of each row: E[x | z] at equal steps between the "
-            "means of their q(z | x)."
-        )
-        yield Picture("interpolations", "Latent space", caption, figure)
+
+
+def _between(
+    model: Latent, z: Tensor, data: Dataset, to_image: Callable[[Tensor], Tensor], of_one_class: bool
+) -> Iterator[Picture]:
+    """Images along lines of z; of a model that was given the first example's label, between examples of that label."""
+    index = images.one_of_each(data.labels, len(z))
+    if of_one_class and data.labels is not None:
+        labels = data.labels[: len(z)]
+        index = (labels == labels[0]).nonzero().squeeze(1)[: len(index)]
+    index = index[: len(index) // 2 * 2]
+    if not len(index):
+        return
+    x = to_image(like_model(data, model).batch(index).x)  # type: ignore[arg-type]
+    pairs = (len(index) // 2, 2)
+    figure = images.interpolations(model, z[index].unflatten(0, pairs), x.unflatten(0, pairs), to_image)
+    caption = (
+        f"Between examples of the {data.part} part{' of one class' if of_one_class else ''}, at the ends of each row: "
+        "E[x | z] at equal steps between the means of their q(z | x)."
+    )
+    yield Picture("interpolations", "Latent space", caption, figure)
 
 
 def _map_of(z: Float[Tensor, "points latent"], what: str, data: Dataset) -> Picture:

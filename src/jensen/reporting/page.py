@@ -45,6 +45,7 @@ MEANINGS = {
     "elbo": "evidence lower bound: reconstruction less KL",
     "reconstruction": "E log p(x | z), z from q(z | x)",
     "kl": "KL(q(z | x) || p(z))",
+    "evidence": "log p(all training data), the parameters integrated out",
     "bits_per_dim": "−log₂ p(x) for each dimension of x",
     "active_units": "latent dimensions that carry information",
     "cross_entropy": "−Σ x log x̂ + (1 − x) log(1 − x̂), x̂ the reconstruction of x",

@@ -11,6 +11,8 @@ from jensen.data.spec import Spec
 from jensen.errors import JensenError
 
 Precision = Literal["auto", "32", "bf16"]
+# What only gradient descent has a use for.
+DESCENT = ("batch_size", "learning_rate", "betas", "eps", "weight_decay", "warmup", "schedule", "max_grad_norm")
 
 
 @dataclass(frozen=True)

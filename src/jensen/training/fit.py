@@ -14,12 +14,12 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from jensen.data import Split
 from jensen.errors import JensenError, unknown
-from jensen.models.base import Mixture
+from jensen.models.base import FitsItself, Mixture
 from jensen.objectives.base import Objective, default_objective, objective_config
 from jensen.registry import entry
 from jensen.training import checkpoint
 from jensen.training.check import check_data
-from jensen.training.config import Training
+from jensen.training.config import DESCENT, Training
 from jensen.training.loop import Job, run, run_in_child
 from jensen.training.processes import launcher
 
@@ -50,7 +50,7 @@ def fit(
         data: as from `jensen.data.load`.
         objective: how; by default the registry's for a model that `create` made, else the model's own turns, maximum
             likelihood or the ELBO, by what it can do.
-            A model with `e_step` and `m_step` is fitted by expectation maximisation.
+            A model with `e_step` and `m_step` is fitted by expectation maximisation, one with `fit_to` by that.
         out: the run's folder, written atomically; None keeps nothing.
         resume: go on with the run in `out` where its last checkpoint stands. It ends with the same bits as a run that
             was never stopped (same machine, versions, threads and precision).
@@ -73,15 +73,19 @@ def fit(
     if len(data.train) == 0:
         raise JensenError("there is nothing to train on: the training part has no rows")
     check_data(model, data.train)
-    by_em = objective is None and isinstance(model, Mixture)
-    if by_em:
-        training = dataclasses.replace(training, log_every=1)  # each iteration is a pass over all the data
-    chosen = None if by_em else objective or _own_objective(model)
+    own = _own_algorithm(model) if objective is None else None
+    if own is not None:
+        idle = next((key for key in DESCENT if getattr(training, key) != getattr(Training(), key)), None)
+        if idle is not None:
+            raise JensenError(f"{idle} is of gradient descent, by which this model is not fitted: leave it out")
+        # Each step is a pass over all the data, and `fit_to` is one step.
+        training = dataclasses.replace(training, log_every=1, steps=training.steps if own == "em" else 1)
+    chosen = None if own is not None else objective or _own_objective(model)
     config = {
         "format": checkpoint.VERSION,
         "model": getattr(model, "recipe", {"name": None, "class": type(model).__qualname__}),
         "data": {"source": data.source, "options": data.options, "fingerprint": data.train.fingerprint},
-        "objective": {"name": "em"} if chosen is None else objective_config(chosen),
+        "objective": {"name": own} if chosen is None else objective_config(chosen),
         "training": training.to_json(),
         "versions": {"torch": torch.__version__},
     }
@@ -105,6 +109,13 @@ def fit(
         model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     model.to(training.device)
     return FitResult(model.eval(), history)
+
+
+def _own_algorithm(model: nn.Module) -> str | None:
+    """What fits a model that is trained by no gradient."""
+    if isinstance(model, Mixture):
+        return "em"
+    return "all data at once" if isinstance(model, FitsItself) else None
 
 
 def _own_objective(model: nn.Module) -> Objective:

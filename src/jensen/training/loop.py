@@ -19,7 +19,7 @@ from torch.distributions import Distribution
 
 from jensen.data import Split
 from jensen.errors import JensenError
-from jensen.models.base import Conditional, Latent, Warns
+from jensen.models.base import Conditional, FitsItself, Latent, Warns
 from jensen.objectives.base import Objective
 from jensen.training import checkpoint
 from jensen.training.check import floating_tensor
@@ -29,6 +29,7 @@ from jensen.training.engine import EMEngine, Engine, GradientEngine
 from jensen.training.game import lost_game
 from jensen.training.processes import cuda_devices
 from jensen.training.progress import Progress
+from jensen.training.whole import WholeEngine
 
 
 class Stopped(KeyboardInterrupt):
@@ -110,13 +111,15 @@ class Loop:
             torch.manual_seed(training.seed)
             self._initialize()
             torch.manual_seed(training.seed + 1_000_003 * self.fabric.global_rank)
-        if self.job.objective is None:
+        if self.job.objective is None and isinstance(self.model, FitsItself):
+            self.engine = WholeEngine(self.model, self.train, self.validation, training)
+        elif self.job.objective is None:
             self.engine = EMEngine(self.model, self.train, training)
         else:
             self.engine = GradientEngine(self.model, self.train, self.job.objective, training, self.fabric)
         if resumed:
             self.engine.load_state(self._engine_state)
-        else:
+        elif not isinstance(self.engine, WholeEngine):  # before its only step there is nothing to go on with
             self._save()
         shown: dict[str, float] = {}
         quiet = not self.fabric.is_global_zero

@@ -16,8 +16,8 @@ from jensen.distributions import diagonal_gaussian
 from jensen.distributions.gaussian import CholeskyGaussian
 from jensen.errors import JensenError
 from jensen.models.base import Conditional, bound_to
+from jensen.models.conditions import Label, mask
 from jensen.models.latent.conditional import ConditionalVAE, LabelledVAE
-from jensen.models.latent.conditions import Label, mask
 from jensen.nets.conditional import ConditionalEncoder
 
 D, Z, C, S = 4, 2, 3, 0.7

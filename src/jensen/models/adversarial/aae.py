@@ -38,7 +38,8 @@ class AAE(Coded):
         prior: () -> p(z), which is only ever sampled in training.
         encoder, likelihood: see `Coded`.
         discriminator: z (B, Z) -> logits (B,), of the probability that z is a draw of p(z) and no code.
-        discriminator_rate: the discriminator's learning rate, over that of encoder and decoder.
+        adversary_rate: the encoder's learning rate against the discriminator, over that of the reconstruction.
+        discriminator_rate: the discriminator's, over that of the reconstruction.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class AAE(Coded):
         encoder: Callable[..., Tensor],
         likelihood: Callable[..., Distribution],
         discriminator: nn.Module,
+        adversary_rate: float = 1.0,
         discriminator_rate: float = 1.0,
     ) -> None:
         super().__init__(prior, encoder, likelihood)
-        self.discriminator, self.discriminator_rate = discriminator, discriminator_rate
+        self.discriminator = discriminator
+        self.adversary_rate, self.discriminator_rate = adversary_rate, discriminator_rate
 
     def turns(self, batch: Batch, clock: Clock) -> Iterator[Turn]:
         """Reconstruction; then the discriminator on draws of p(z) and codes; then the encoder against it.
@@ -73,7 +76,7 @@ class AAE(Coded):
         yield discriminator_turn("discriminator", self.discriminator, real, fake, self.discriminator_rate)
 
         loss = non_saturating_loss(self.discriminator(self.encoder(batch.x, *told), *told))
-        yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()})
+        yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()}, self.adversary_rate)
 
     def warning(self, terms: Mapping[str, float]) -> str | None:
         """Words where the discriminator has won outright, and the setting to change."""
@@ -98,7 +101,7 @@ class ConditionalAAE(AAE):
     Args:
         prior: y (B,) -> p(z | y); () -> p(z).
         encoder: (x, indicator (B, K + 1)) -> z ~ q(z | x, y), (B, Z).
-        likelihood, discriminator_rate: see `AAE`.
+        likelihood, adversary_rate, discriminator_rate: see `AAE`.
         discriminator: (z, indicator) -> logits (B,).
         num_classes: K.
     """
@@ -112,10 +115,11 @@ class ConditionalAAE(AAE):
         encoder: Callable[..., Tensor],
         likelihood: Callable[..., Distribution],
         discriminator: nn.Module,
+        adversary_rate: float,
         discriminator_rate: float,
         num_classes: int,
     ) -> None:
-        super().__init__(prior, encoder, likelihood, discriminator, discriminator_rate)
+        super().__init__(prior, encoder, likelihood, discriminator, adversary_rate, discriminator_rate)
         self.num_classes = num_classes
 
     def given(self, y: Int[Tensor, "*batch"]) -> Generative:
@@ -162,6 +166,7 @@ def build(
     hidden: tuple[int, ...] = (300, 300),
     discriminator_hidden: tuple[int, ...] = (300, 300),
     activation: Activation = "relu",
+    adversary_rate: float = 1.0,
     discriminator_rate: float = 1.0,
 ) -> AAE | CategoricalAAE:
     """An adversarial autoencoder; the decoder mirrors the encoder.
@@ -180,14 +185,16 @@ def build(
         hidden: widths of the encoder's hidden layers (channels of a convolutional one, units of a recurrent one).
         discriminator_hidden: widths of a discriminator's hidden layers.
         activation: between the layers of encoder and decoder.
-        discriminator_rate: a discriminator's learning rate, over that of encoder and decoder.
+        adversary_rate: the encoder's learning rate against a discriminator, over that of the reconstruction.
+        discriminator_rate: a discriminator's, over that of the reconstruction.
     """
     if variant not in get_args(Variant):
         raise unknown("variant", variant, get_args(Variant))
     if latent_dim < 1:
         raise JensenError(f"latent_dim must be at least 1, got {latent_dim}")
-    if not discriminator_rate > 0:
-        raise JensenError(f"discriminator_rate must be above 0, got {discriminator_rate:g}")
+    for name, rate in (("adversary_rate", adversary_rate), ("discriminator_rate", discriminator_rate)):
+        if not rate > 0:
+            raise JensenError(f"{name} must be above 0, got {rate:g}")
     classes = _num_classes(spec, variant) if variant in ("conditional", "semi-supervised") else num_clusters
     told = classes + 1 if variant == "conditional" else 0
     trunk = Features(spec, net, hidden, activation, told)
@@ -215,11 +222,12 @@ def build(
             Discriminator(latent_dim, discriminator_hidden),
             Discriminator(classes, discriminator_hidden),
             variant == "semi-supervised",
+            adversary_rate,
             discriminator_rate,
         )
     p_z = _prior(prior, latent_dim, classes if variant == "conditional" else None)
     judge = Discriminator(latent_dim + told, discriminator_hidden)
-    parts = (p_z, Coder(trunk, code), p_x(latent_dim), judge, discriminator_rate)
+    parts = (p_z, Coder(trunk, code), p_x(latent_dim), judge, adversary_rate, discriminator_rate)
     return ConditionalAAE(*parts, classes) if variant == "conditional" else AAE(*parts)
 
 

@@ -36,7 +36,7 @@ class CategoricalAAE(nn.Module):
         style_discriminator: z (B, Z) -> logits (B,).
         category_discriminator: (B, K) -> logits (B,).
         supervised: whether rows with labels are learned from.
-        discriminator_rate: see `AAE`.
+        adversary_rate, discriminator_rate: see `AAE`.
     """
 
     def __init__(
@@ -49,12 +49,14 @@ class CategoricalAAE(nn.Module):
         style_discriminator: nn.Module,
         category_discriminator: nn.Module,
         supervised: bool,
+        adversary_rate: float = 1.0,
         discriminator_rate: float = 1.0,
     ) -> None:
         super().__init__()
         self.prior, self.trunk, self.code, self.classes, self.decoder = prior, trunk, code, classes, decoder
         self.style_discriminator, self.category_discriminator = style_discriminator, category_discriminator
-        self.supervised, self.discriminator_rate = supervised, discriminator_rate
+        self.supervised = supervised
+        self.adversary_rate, self.discriminator_rate = adversary_rate, discriminator_rate
         self.conditional = True  # `given` a category
         self.needs_labels = supervised
 
@@ -153,7 +155,7 @@ class CategoricalAAE(nn.Module):
         )
         category, z = self._codes(batch.x)
         loss = non_saturating_loss(style(z)) + non_saturating_loss(kind(category))
-        yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()})
+        yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()}, self.adversary_rate)
         if self.supervised:
             yield self._supervised(batch)
 

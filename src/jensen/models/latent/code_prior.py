@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -42,7 +43,7 @@ class MaskedCodes(Autoregressive):
         self.output = nn.Linear(width, num_codes)
         self.bias = nn.Parameter(torch.zeros(len(places), num_codes))
 
-    def conditionals(self, x: Int[Tensor, "batch *event"]) -> Categorical:
+    def conditionals(self, x: Int[Tensor, "batch *event"], y: Any = None, ordering: Any = 0) -> Categorical:
         """p(c_i | c_<i) for every i, in one pass: batch_shape (B, h, w)."""
         inputs = self.embedding(x.flatten(1))
         outputs = self.network(inputs.flatten(1)).view_as(inputs)

@@ -14,9 +14,9 @@ from jensen.data.spec import Batch, Spec
 from jensen.distributions import PositiveMap
 from jensen.distributions.completed import Completed
 from jensen.errors import JensenError, unknown
+from jensen.models.conditions import PARTS, Part, condition_for
 from jensen.models.latent import posteriors, priors
 from jensen.models.latent.compose import Posterior, posterior_for
-from jensen.models.latent.conditions import PARTS, Label, Part, Vector
 from jensen.models.latent.likelihoods import choose
 from jensen.models.latent.vae import VAE
 from jensen.nets import MLP, Activation, Net, decoder, scale_weights
@@ -33,7 +33,7 @@ class ConditionalVAE(nn.Module):
     last argument.
 
     Args:
-        condition: what y is: `Label`, `Vector` or `Part` of `jensen.models.latent.conditions`.
+        condition: what y is: `Label`, `Vector` or `Part` of `jensen.models.conditions`.
         prior: y -> p(z | y), event_shape (Z,).
         posterior: (x, y) -> q(z | x, y), batch_shape (B,), event_shape (Z,).
         likelihood: (z, y) -> p(x | z, y), batch_shape (..., B), event_shape of x.
@@ -248,14 +248,8 @@ def build(
 
 
 def _condition(spec: Spec, given: Given) -> Any:
-    if given == "label":
-        if spec.num_classes is None:
-            raise JensenError("given=label needs data with labels, and these have none: give labels, or target=COLUMN")
-        return Label(spec.num_classes)
-    if given == "vector":
-        if spec.conditions is None:
-            raise JensenError("given=vector needs columns that x is given: load a table with condition=COLUMN,...")
-        return Vector(len(spec.conditions))
     if given in PARTS:
         return Part(spec, given)
+    if given in ("label", "vector"):
+        return condition_for(spec, given)
     raise unknown("given", given, get_args(Given))

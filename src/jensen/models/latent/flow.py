@@ -1,4 +1,4 @@
-"""Flows over the latents: coupling layers that push a simple law of z to a richer one, by zuko's transforms."""
+"""Flows over the latents: spline couplings that push a simple law of z to a richer one."""
 
 from __future__ import annotations
 
@@ -9,45 +9,11 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-_validated = Distribution._validate_args
-from zuko.distributions import NormalizingFlow  # noqa: E402
-from zuko.flows.coupling import GeneralCouplingTransform  # noqa: E402
-from zuko.transforms import ComposedTransform, MonotonicRQSTransform  # noqa: E402
+from jensen.distributions.heads import PositiveMap, diagonal_gaussian, full_precision, positive_scale
+from jensen.errors import JensenError
+from jensen.models.flow.layers import PushForward, composed, invertible_layers
 
-# Importing zuko switches argument validation off for the whole process.
-Distribution.set_default_validate_args(_validated)
-
-from jensen.distributions.heads import PositiveMap, diagonal_gaussian, full_precision, positive_scale  # noqa: E402
-from jensen.errors import JensenError  # noqa: E402
-
-BINS = 8
-DRAWS = 1000
 CONTEXT = 32  # numbers that the layers of a posterior see of x
-
-
-class PushForward(NormalizingFlow):
-    """The law of T^-1(u), u ~ base: values are broadcast against the batch before a layer sees its context."""
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """log base(T(value)) + log |det dT / dvalue|, nats."""
-        shape = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
-        with torch.autocast(value.device.type, enabled=False):
-            return super().log_prob(value.expand(*shape, value.shape[-1]))
-
-    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """(*sample_shape, *batch, Z)."""
-        with torch.autocast(self.base.mean.device.type, enabled=False):
-            return super().rsample(torch.Size(sample_shape))
-
-    @property
-    def mean(self) -> Tensor:
-        """From 1,000 draws, since no formula is known: (*batch, Z), off by a thirtieth of the scale."""
-        return self.sample(torch.Size([DRAWS])).mean(0)
-
-    @property
-    def variance(self) -> Tensor:
-        """Of each dimension, from 1,000 draws: (*batch, Z)."""
-        return self.sample(torch.Size([DRAWS])).var(0)
 
 
 class Couplings(nn.Module):
@@ -72,26 +38,13 @@ class Couplings(nn.Module):
         if num_layers < 1:
             raise JensenError(f"flow_layers must be at least 1, got {num_layers}")
         self.num_dims = num_dims
-        halves = torch.arange(num_dims) % 2 == 1
-        layers = [
-            GeneralCouplingTransform(
-                num_dims,
-                context,
-                mask=halves if layer % 2 else ~halves,
-                univariate=MonotonicRQSTransform,
-                shapes=[(BINS,), (BINS,), (BINS - 1,)],
-                hidden_features=tuple(hidden),
-            )
-            for layer in range(num_layers)
-        ]
-        for layer in layers:  # near the identity, so that training starts from the base
-            layer.hyper[-1].weight.data.mul_(0.01)
-            layer.hyper[-1].bias.data.zero_()
-        self.layers = nn.ModuleList(layers)
+        self.layers = invertible_layers(
+            num_dims, context, univariate="spline", conditioner="coupling", num_layers=num_layers, hidden=hidden
+        )
 
     def forward(self, base: Distribution, context: Tensor | None = None) -> PushForward:
         """The base pushed through the layers: the batch_shape of the base, event_shape (Z,)."""
-        return PushForward(ComposedTransform(*(layer(context) for layer in self.layers)), base)
+        return PushForward(composed(self.layers, context), base)
 
 
 class FlowPrior(nn.Module):

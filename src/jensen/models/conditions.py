@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor, nn
 
 from jensen.data.spec import Batch, Spec
-from jensen.errors import JensenError
+from jensen.errors import JensenError, unknown
+
+Given = Literal["none", "label", "vector"]
 
 # Of an image, what is given; the quadrants as Sohn, Lee & Yan (2015) have them, from the lower left.
 PARTS = ("quadrant", "half", "three-quadrants")
@@ -116,3 +120,22 @@ def mask(spec: Spec, part: str) -> Bool[Tensor, "channels height width"]:
     left = (torch.arange(width) < width // 2)[None]
     found = {"quadrant": lower & left, "half": left & torch.ones_like(lower), "three-quadrants": left | ~lower}[part]
     return found.expand(spec.event_shape).clone()
+
+
+def condition_for(spec: Spec, given: Given) -> Label | Vector | None:
+    """What y is: nothing, the "label" of the data, or the "vector" of numbers that x comes with.
+
+    Raises:
+        JensenError: where the data have no such y.
+    """
+    if given == "none":
+        return None
+    if given == "label":
+        if spec.num_classes is None:
+            raise JensenError("given=label needs data with labels, and these have none: give labels, or target=COLUMN")
+        return Label(spec.num_classes)
+    if given == "vector":
+        if spec.conditions is None:
+            raise JensenError("given=vector needs columns that x is given: load a table with condition=COLUMN,...")
+        return Vector(len(spec.conditions))
+    raise unknown("given", given, get_args(Given))

@@ -1,0 +1,1 @@
+"""Topic models: documents as counts of words, a mixture of topics in each."""
