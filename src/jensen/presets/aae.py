@@ -12,6 +12,7 @@ _PLANE = {
     "adversary_rate": 4.0,
     "discriminator_rate": 12.0,
 }
+_GENTLE = {"adversary_rate": 1.0, "discriminator_rate": 4.0}  # enough for Gaussians, which have no fine structure
 _PLANE_TRAINING = {"steps": 5000, "batch_size": 128, "learning_rate": 3e-4, **_ADVERSARIES}
 _PUBLISHED_NET = {"hidden": (1000, 1000), "discriminator_hidden": (1000, 1000)}
 
@@ -25,7 +26,7 @@ PRESETS = {
     "normal": Preset(
         "minutes: MNIST in the plane, codes that match N(0, I)",
         data=_BITS,
-        model={**_PLANE, "adversary_rate": 1.0, "discriminator_rate": 4.0},
+        model={**_PLANE, **_GENTLE},
         training={**_PLANE_TRAINING, "learning_rate": 6e-4},
     ),
     "mnist": Preset(
@@ -43,8 +44,8 @@ PRESETS = {
     "conditional": Preset(
         "minutes: MNIST in the plane, codes of each digit that match one of ten Gaussians",
         data=_BITS,
-        model={**_PLANE, "prior": "ten-gaussians", "variant": "conditional"},
-        training={**_PLANE_TRAINING, "steps": 8000},
+        model={**_PLANE, **_GENTLE, "prior": "ten-gaussians", "variant": "conditional"},
+        training={**_PLANE_TRAINING, "steps": 8000, "batch_size": 256, "learning_rate": 6e-4},
     ),
     "semi-supervised": Preset(
         "100 labels of MNIST: 784-1000-1000, a style of 10 numbers and a category; an hour on one core",
