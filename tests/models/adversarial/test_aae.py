@@ -87,15 +87,16 @@ def test_codes_of_each_class_are_compared_with_its_part_of_the_prior() -> None:
     model = build(BITS, variant="conditional", prior="ten-gaussians", hidden=(16,), discriminator_hidden=(16,))
     assert isinstance(model, ConditionalAAE)
     y = torch.cat([torch.arange(10).repeat(20), torch.full((200,), -1)])
-    (told,) = model._told(Batch(bits(400), y))
-    hidden = told.argmax(-1) == 10
-    assert hidden[200:].all()
+    (told,), (known, untold) = model._told(Batch(bits(400), y))
+    assert torch.equal(known.argmax(-1), torch.where(y < 0, 10, y)), "the discriminator knows all labels"
+    hidden = untold[:, 0] == 1
     assert 20 < hidden[:200].sum() < 80, "a quarter of 200 labels, within five standard deviations"
-    assert torch.equal(told.argmax(-1)[:200][~hidden[:200]], y[:200][~hidden[:200]])
-    drawn = model._drawn(400, told)
+    assert torch.equal(told[~hidden], known[~hidden])
+    assert (told[hidden].argmax(-1) == 10).all()
+    drawn = model._drawn(400, known, untold)
     nearest = torch.cdist(drawn, model.prior.loc[:, 0]).argmin(-1)  # type: ignore[union-attr]
-    assert (nearest == y)[~hidden].double().mean() > 0.98
-    assert len(nearest[hidden].unique()) == 10
+    assert (nearest == y)[:200].double().mean() > 0.98
+    assert len(nearest[200:].unique()) == 10
 
 
 def test_the_encoder_is_told_the_label_or_that_there_is_none() -> None:

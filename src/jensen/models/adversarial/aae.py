@@ -25,7 +25,7 @@ from jensen.nets import Activation, Net, decoder
 Prior = Literal["normal", "ten-gaussians", "swiss-roll"]
 Variant = Literal["plain", "conditional", "semi-supervised", "cluster"]
 
-HIDDEN = 1 / 4  # of the labels, in each step of a conditional model
+HIDDEN = 1 / 4  # of the labels, from the encoder of a conditional model, in each step
 
 
 class AAE(Coded):
@@ -61,7 +61,7 @@ class AAE(Coded):
         Logged: `reconstruction` E log p(x | z); `jensen_shannon` and `accuracy` of the discriminator, see `GAN.turns`:
         the codes match p(z) where they are 0 and 1/2 for every discriminator.
         """
-        told = self._told(batch)
+        told, judged_by = self._told(batch)
         coding = list(self.encoder.parameters())  # type: ignore[attr-defined]
         reconstruction = self.likelihood(self.encoder(batch.x, *told)).log_prob(batch.x).mean()
         yield Turn(
@@ -71,22 +71,22 @@ class AAE(Coded):
             {"reconstruction": reconstruction.detach()},
         )
         with torch.no_grad():
-            drawn, codes = self._drawn(len(batch.x), *told), self.encoder(batch.x, *told)
-        real, fake = self.discriminator(drawn, *told), self.discriminator(codes, *told)
+            drawn, codes = self._drawn(len(batch.x), *judged_by), self.encoder(batch.x, *told)
+        real, fake = self.discriminator(drawn, *judged_by), self.discriminator(codes, *judged_by)
         yield discriminator_turn("discriminator", self.discriminator, real, fake, self.discriminator_rate)
 
-        loss = non_saturating_loss(self.discriminator(self.encoder(batch.x, *told), *told))
+        loss = non_saturating_loss(self.discriminator(self.encoder(batch.x, *told), *judged_by))
         yield Turn("encoder", loss, coding, {"encoder_loss": loss.detach()}, self.adversary_rate)
 
     def warning(self, terms: Mapping[str, float]) -> str | None:
         """Words where the discriminator has won outright, and the setting to change."""
         return won("discriminator", terms)
 
-    def _told(self, batch: Batch) -> tuple[Tensor, ...]:
-        """What encoder and discriminator are told beside x and z: nothing."""
-        return ()
+    def _told(self, batch: Batch) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """What the encoder is told beside x, and the discriminator beside z: nothing."""
+        return (), ()
 
-    def _drawn(self, count: int, *told: Tensor) -> Float[Tensor, "batch latent"]:
+    def _drawn(self, count: int, *judged_by: Tensor) -> Float[Tensor, "batch latent"]:
         """What codes are compared with: z ~ p(z), (B, Z)."""
         return self.prior().sample(torch.Size([count]))
 
@@ -95,14 +95,15 @@ class ConditionalAAE(AAE):
     """The same of labelled x: codes of class y are made to look like draws of p(z | y), the y-th part of the prior.
 
     Encoder and discriminator see y as an indicator of K + 1 places, the last of which says that there is no label.
-    Codes of rows without one are compared with draws of p(z). In each step a quarter of the labels, chosen at random,
-    are hidden, so that x can be coded without its label as well.
+    Codes of rows without one are compared with draws of p(z). So that x can be coded without its label as well, in each
+    step a quarter of the labels, chosen at random, are kept from the encoder, which then has to guess them; the
+    discriminator, which knows them, sees which they are too, and so holds the codes of either kind to p(z | y).
 
     Args:
         prior: y (B,) -> p(z | y); () -> p(z).
         encoder: (x, indicator (B, K + 1)) -> z ~ q(z | x, y), (B, Z).
         likelihood, adversary_rate, discriminator_rate: see `AAE`.
-        discriminator: (z, indicator) -> logits (B,).
+        discriminator: (z, indicator, whether the encoder was not told (B, 1)) -> logits (B,).
         num_classes: K.
     """
 
@@ -136,18 +137,19 @@ class ConditionalAAE(AAE):
         """One draw z ~ q(z | x, y) for each x, or z ~ q(z | x) without labels: (B, Z)."""
         return self.encoder(x, self._indicator(torch.full((len(x),), -1, device=x.device) if y is None else y))
 
-    def _told(self, batch: Batch) -> tuple[Tensor, ...]:
+    def _told(self, batch: Batch) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         if batch.y is None:
             raise JensenError("variant=conditional needs labelled data, got none: give labels, or set variant=plain")
         hidden = torch.rand(len(batch.y), device=batch.y.device) < HIDDEN
-        return (self._indicator(batch.y.masked_fill(hidden, -1)),)
+        told = self._indicator(batch.y.masked_fill(hidden, -1))
+        return (told,), (self._indicator(batch.y), hidden[:, None].to(told))
 
     def _indicator(self, y: Int[Tensor, " batch"]) -> Float[Tensor, "batch classes_and_one"]:
         return nn.functional.one_hot(torch.where(y < 0, self.num_classes, y), self.num_classes + 1).float()
 
-    def _drawn(self, count: int, *told: Tensor) -> Float[Tensor, "batch latent"]:
+    def _drawn(self, count: int, *judged_by: Tensor) -> Float[Tensor, "batch latent"]:
         """z ~ p(z | y) of each row, of p(z) where it has no label: (B, Z)."""
-        y = told[0].argmax(-1)
+        y = judged_by[0].argmax(-1)
         of_class: Tensor = self.prior(y.clamp_max(self.num_classes - 1)).sample()
         return torch.where((y == self.num_classes)[:, None], super()._drawn(count), of_class)
 
@@ -226,7 +228,7 @@ def build(
             discriminator_rate,
         )
     p_z = _prior(prior, latent_dim, classes if variant == "conditional" else None)
-    judge = Discriminator(latent_dim + told, discriminator_hidden)
+    judge = Discriminator(latent_dim + (told + 1 if told else 0), discriminator_hidden)
     parts = (p_z, Coder(trunk, code), p_x(latent_dim), judge, adversary_rate, discriminator_rate)
     return ConditionalAAE(*parts, classes) if variant == "conditional" else AAE(*parts)
 
