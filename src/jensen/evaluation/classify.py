@@ -36,9 +36,16 @@ def class_log_probs(
             "this model tells no classes apart: choose a classifier, a semi-supervised model, or one of x given "
             "its label"
         )
-    log_prior = model.log_prior()  # type: ignore[operator]
-    of_y = [_log_density(model.given(y), x, num_samples) for y in torch.arange(len(log_prior), device=x.device)]  # type: ignore[operator]
-    return log_softmax(torch.stack(of_y, -1) + log_prior.double(), -1)
+    return log_softmax(joint_log_probs(model, x, num_samples), -1)
+
+
+def joint_log_probs(
+    model: Any, x: Shaped[Tensor, "batch *event"], num_samples: int = 100
+) -> Float[Tensor, "batch classes"]:
+    """log p(y) + log p(x | y) of every class y, (B, C), nats, of a model of x given its label: see above."""
+    log_prior = model.log_prior()
+    of_y = [_log_density(model.given(y), x, num_samples) for y in torch.arange(len(log_prior), device=x.device)]
+    return torch.stack(of_y, -1) + log_prior.double()
 
 
 def _log_density(model: Any, x: Tensor, num_samples: int) -> Float[Tensor, " batch"]:

@@ -139,3 +139,8 @@ def condition_for(spec: Spec, given: Given) -> Label | Vector | None:
             raise JensenError("given=vector needs columns that x is given: load a table with condition=COLUMN,...")
         return Vector(len(spec.conditions))
     raise unknown("given", given, get_args(Given))
+
+
+def num_conditions(condition: Label | Vector | None) -> int:
+    """How many numbers a model is given for y, 0 without one."""
+    return 0 if condition is None else condition.num_features

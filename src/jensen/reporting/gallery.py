@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jensen.data import Batch, Dataset, Spec
+from jensen.evaluation.classify import joint_log_probs
 from jensen.models.base import Conditional, Exact, Latent, Mixture, Reconstructing, bound_to, kind_of
 from jensen.objectives.elbo import kl_terms
 from jensen.reporting import figures, images, series, topics
@@ -192,12 +193,7 @@ def raw_log_prob(model: Exact, data: Dataset) -> Callable[[Tensor], Tensor]:
 
 def _log_prob(model: Any, x: Tensor) -> Tensor:
     """log p(x); of a model of x given its label, log sum_y p(y) p(x | y)."""
-    if not isinstance(model, Conditional):
-        return model.log_prob(x)
-    labelled: Any = model
-    log_prior = labelled.log_prior()
-    of_y = [labelled.given(y).log_prob(x) for y in torch.arange(len(log_prior), device=x.device)]
-    return (torch.stack(of_y, -1) + log_prior).logsumexp(-1)
+    return joint_log_probs(model, x).logsumexp(-1) if isinstance(model, Conditional) else model.log_prob(x)
 
 
 def _of_latents(model: Latent, data: Dataset | None, to_image: Callable[[Tensor], Tensor] | None) -> Iterator[Picture]:

@@ -12,7 +12,7 @@ from jensen.data.spec import Spec
 from jensen.models.autoregressive.entrywise import Entrywise, RawWalk
 from jensen.models.autoregressive.heads import Head, head_for
 from jensen.models.autoregressive.orderings import orderings
-from jensen.models.conditions import Given, condition_for
+from jensen.models.conditions import Given, condition_for, num_conditions
 from jensen.models.exact import conditioned
 from jensen.nets.masked import MaskedByDegree
 
@@ -89,4 +89,4 @@ def build(
     head = head_for(spec, "fvsbn", num_components, scale_floor)
     condition = condition_for(spec, given)
     orders = orderings(spec.num_dims, ordering, seed=ordering_seed)
-    return conditioned(FVSBN(spec, head, orders, 0 if condition is None else condition.num_features), condition)
+    return conditioned(FVSBN(spec, head, orders, num_conditions(condition)), condition)

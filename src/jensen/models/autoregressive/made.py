@@ -16,7 +16,7 @@ from jensen.errors import JensenError
 from jensen.models.autoregressive.entrywise import Entrywise, RawWalk
 from jensen.models.autoregressive.heads import Head, head_for
 from jensen.models.autoregressive.orderings import orderings
-from jensen.models.conditions import Given, condition_for
+from jensen.models.conditions import Given, condition_for, num_conditions
 from jensen.models.exact import conditioned
 from jensen.nets import mlp
 from jensen.nets.masked import MaskedByDegree
@@ -176,6 +176,6 @@ def build(
         activation=activation,
         direct=direct,
         dropout=dropout,
-        num_conditions=0 if condition is None else condition.num_features,
+        num_conditions=num_conditions(condition),
     )
     return conditioned(density, condition)

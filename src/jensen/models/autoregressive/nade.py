@@ -19,7 +19,7 @@ from jensen.errors import JensenError
 from jensen.models.autoregressive.entrywise import Entrywise, RawWalk
 from jensen.models.autoregressive.heads import Head, head_for
 from jensen.models.autoregressive.orderings import orderings
-from jensen.models.conditions import Given, condition_for
+from jensen.models.conditions import Given, condition_for, num_conditions
 from jensen.models.exact import conditioned
 
 # Numbers of a block of hidden layers: with its gradient it stays in a core's own cache.
@@ -179,6 +179,5 @@ def build(
     """
     head = head_for(spec, "nade", num_components, scale_floor)
     condition = condition_for(spec, given)
-    num_conditions = 0 if condition is None else condition.num_features
     orders = orderings(spec.num_dims, ordering, seed=ordering_seed)
-    return conditioned(NADE(spec, head, orders, hidden=hidden, num_conditions=num_conditions), condition)
+    return conditioned(NADE(spec, head, orders, hidden=hidden, num_conditions=num_conditions(condition)), condition)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from jensen.data.spec import Spec
 from jensen.distributions.heads import full_precision
 from jensen.errors import JensenError
-from jensen.models.conditions import Given, condition_for
+from jensen.models.conditions import Given, condition_for, num_conditions
 from jensen.models.exact import conditioned
 from jensen.models.flow.layers import (
     ComposedTransform,
@@ -163,7 +163,7 @@ def build(
     condition = condition_for(spec, given)
     layers = invertible_layers(
         spec.num_dims,
-        0 if condition is None else condition.num_features,
+        num_conditions(condition),
         univariate=univariate,
         conditioner=conditioner,
         num_layers=num_layers,
