@@ -7,12 +7,12 @@ from typing import Literal
 
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn.functional import nll_loss
 
 from jensen.data.spec import Batch, Spec
 from jensen.distributions.heads import full_precision
 from jensen.errors import JensenError
 from jensen.models.base import Clock, Turn
+from jensen.models.labelled import cross_entropy, labelled_part
 from jensen.nets import Activation, encoder, scale_weights
 from jensen.nets import activation as nonlinearity
 
@@ -46,11 +46,9 @@ class Classifier(nn.Module):
 
         Where some examples have no label, those that have one are all there is to learn from.
         """
-        x, y = (batch.labelled or batch)[:2]
-        assert y is not None
-        log_prob = self.classify(x)
-        accuracy = (log_prob.argmax(1) == y).to(log_prob.dtype).mean()
-        yield Turn("model", nll_loss(log_prob, y), list(self.parameters()), {"accuracy": accuracy})
+        x, y = labelled_part(batch)
+        loss, accuracy = cross_entropy(self.classify(x), y)
+        yield Turn("model", loss, list(self.parameters()), {"accuracy": accuracy})
 
 
 def build(

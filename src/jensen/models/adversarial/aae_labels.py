@@ -12,10 +12,10 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
 from jensen.data.spec import Batch
 from jensen.distributions.heads import full_precision
-from jensen.errors import JensenError
 from jensen.models.adversarial.coded import Generative, errors_of
 from jensen.models.adversarial.gan import has_won, non_saturating_loss, value
 from jensen.models.base import Clock, Turn
+from jensen.models.labelled import cross_entropy, labelled_part
 
 
 class CategoricalAAE(nn.Module):
@@ -166,18 +166,9 @@ class CategoricalAAE(nn.Module):
 
     def _supervised(self, batch: Batch) -> Turn:
         """Cross-entropy on the batch of labelled rows where there is one, else on those of `batch` that have labels."""
-        labelled = batch.labelled or batch
-        if labelled.y is None:
-            raise JensenError(
-                "variant=semi-supervised needs labelled rows, got none: set labelled=100, or variant=cluster"
-            )
-        known = labelled.y >= 0
-        every = self.classify(labelled.x)
-        log_q = every.gather(-1, labelled.y.clamp_min(0)[:, None]).squeeze(-1)
-        count = known.sum().clamp_min(1)
-        loss = -(log_q * known).sum() / count
-        right = (every.argmax(-1) == labelled.y).sum() / count
-        terms = {"cross_entropy": loss.detach(), "labelled_accuracy": right}
+        x, y = labelled_part(batch)
+        loss, accuracy = cross_entropy(self.classify(x), y)
+        terms = {"cross_entropy": loss.detach(), "labelled_accuracy": accuracy}
         return Turn("classifier", loss, [*self.trunk.parameters(), *self.classes.parameters()], terms)
 
 

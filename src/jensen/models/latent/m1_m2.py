@@ -15,9 +15,10 @@ from jensen.distributions import PositiveMap
 from jensen.distributions.chain import Chain
 from jensen.errors import JensenError
 from jensen.models.base import Clock, Turn
+from jensen.models.labelled import cross_entropy, labelled_part
 from jensen.models.latent import compose, semi_supervised
 from jensen.models.latent.likelihoods import choose
-from jensen.models.latent.semi_supervised import SemiSupervisedVAE, labelled_part
+from jensen.models.latent.semi_supervised import SemiSupervisedVAE
 from jensen.models.latent.two_stage import TwoStageVAE
 from jensen.models.latent.vae import VAE
 from jensen.nets import Activation, Net
@@ -68,9 +69,14 @@ class M1M2(TwoStageVAE):
             of_labelled = self.first.posterior(labelled_x).sample()
         z = z.detach()
         second = self.second.bounds(z, batch.y, self.second.classify(z)).mean()
-        classification, terms = self.second.classification(of_labelled, labelled_y)
+        classification, accuracy = cross_entropy(self.second.classify(of_labelled), labelled_y)
         loss = self.second.cw * classification - first - self.second.gw * second
-        terms = {"first_elbo": first.detach(), "second_bound": second.detach(), **terms}
+        terms = {
+            "first_elbo": first.detach(),
+            "second_bound": second.detach(),
+            "classification": classification.detach(),
+            "labelled_accuracy": accuracy,
+        }
         yield Turn("model", loss, list(self.parameters()), terms)
 
 

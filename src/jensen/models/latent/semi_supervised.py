@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 from torch.distributions import Distribution, OneHotCategorical, kl_divergence
-from torch.nn.functional import log_softmax, nll_loss
+from torch.nn.functional import log_softmax
 
 from jensen.data.labels import UNLABELLED
 from jensen.data.spec import Batch, Spec
@@ -18,6 +18,7 @@ from jensen.distributions.chain import Chain
 from jensen.distributions.heads import full_precision
 from jensen.errors import JensenError
 from jensen.models.base import Clock, Turn
+from jensen.models.labelled import cross_entropy, labelled_part
 from jensen.models.latent import posteriors, priors
 from jensen.models.latent.conditional import OfBoth
 from jensen.models.latent.likelihoods import choose
@@ -128,33 +129,17 @@ class SemiSupervisedVAE(VAE):
         labelled = of_y.gather(1, y.clamp(min=0)[:, None]).squeeze(1)
         return torch.where(y > UNLABELLED, labelled, marginal)
 
-    def classification(
-        self, x: Shaped[Tensor, "batch *event"], y: Int64[Tensor, " batch"]
-    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """-mean log q(y | x) over the examples that have a label, nats; and what is logged of it."""
-        log_q = self.classify(x)
-        loss = nll_loss(log_q, y, ignore_index=UNLABELLED)
-        accuracy = (log_q.argmax(1) == y).float().mean()
-        return loss, {"classification": loss.detach(), "labelled_accuracy": accuracy}
-
     def turns(self, batch: Batch, clock: Clock) -> Iterator[Turn]:
         """Ascends gw mean bound + cw mean log q(y | x); the first over the batch, the second over labelled examples."""
         x, y = labelled_part(batch)
-        classification, terms = self.classification(x, y)
+        classification, accuracy = cross_entropy(self.classify(x), y)
+        terms = {"classification": classification.detach(), "labelled_accuracy": accuracy}
         if self.gw == 0:
             yield Turn("model", self.cw * classification, list(self.classifier.parameters()), terms)
             return
         bound = self.bounds(batch.x, batch.y, self.classify(batch.x)).mean()
         loss = self.cw * classification - self.gw * bound
         yield Turn("model", loss, list(self.parameters()), {"bound": bound.detach(), **terms})
-
-
-def labelled_part(batch: Batch) -> tuple[Tensor, Tensor]:
-    """x and y of the labelled examples beside the batch, or of the batch itself where all the data have labels."""
-    of = batch.labelled or batch
-    if of.y is None:
-        raise JensenError("a semi-supervised model needs labels, of some examples at least: these data have none")
-    return of.x, of.y
 
 
 def build(
