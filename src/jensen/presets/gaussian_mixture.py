@@ -17,4 +17,10 @@ PRESETS = {
         model={"num_components": 8},
         training={"steps": 200, "tolerance": 1e-10},
     ),
+    "wine": Preset(
+        description="UCI wine quality (--data winequality-white.csv), 11 real columns, `quality` left out",
+        data={"target": "quality"},
+        model={"num_components": 10},
+        training={"steps": 300, "tolerance": 1e-5, "validate_every": 1, "keep": "best"},
+    ),
 }
