@@ -227,7 +227,7 @@ def test_bad_requests_to_fit(here: Path, line: str, message: str) -> None:
         ("compare nowhere", "no run in nowhere"),
         ("describe vea", "unknown model 'vea': did you mean 'vae'?"),
         ("compare", "Missing argument"),
-        ("sample run", "Missing option '--out'"),
+        ("sample run", "no run in run"),
         ("evaluat run", "Did you mean 'evaluate'?"),
     ],
 )

@@ -8,7 +8,15 @@ from types import ModuleType
 
 import torch
 
-from benchmarks.figures import blur, gan_gradients, gan_stages, rate_distortion, signal_to_noise, tightness
+from benchmarks.figures import (
+    blur,
+    gan_gradients,
+    gan_stages,
+    rate_distortion,
+    receptive_fields,
+    signal_to_noise,
+    tightness,
+)
 from jensen.errors import JensenError
 from jensen.reporting.style import png
 from jensen.training.checkpoint import write_atomically
@@ -20,6 +28,7 @@ FIGURES: dict[str, ModuleType] = {
     "blur": blur,
     "gan-gradients": gan_gradients,
     "gan-stages": gan_stages,
+    "receptive-fields": receptive_fields,
 }
 
 

@@ -222,7 +222,7 @@ def test_a_model_of_ones_own_is_drawn_where_it_is_given(tmp_path: Path) -> None:
         # samples over data, the density, its colour bar
         ("gaussian-mixture", "moons", {}, 3, {"responsibilities"}),
         ("gan", "eight-gaussians", {}, 1, set()),
-        ("made", "digits", {"binarize": "threshold"}, 1, set()),
+        ("made", "digits", {"binarize": "threshold"}, 1, {"halves"}),
     ],
 )
 def test_what_a_model_cannot_do_is_absent(

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.figures import blur, gan_gradients, gan_stages, rate_distortion, signal_to_noise, tightness
+from benchmarks.figures import (
+    blur,
+    gan_gradients,
+    gan_stages,
+    rate_distortion,
+    receptive_fields,
+    signal_to_noise,
+    tightness,
+)
 from benchmarks.figures.__main__ import FIGURES, main
 from torch import nn
 from torch.distributions import Independent, Normal
@@ -33,6 +41,17 @@ def test_two_images_with_one_code_are_averaged_unless_the_likelihood_has_two_com
     shown = [axes.images[0].get_array() for axes in panels if axes.images]
     assert len(shown) == 2 + 1 + 1 + 2 + 2
     assert np.allclose(shown[1], found.optima["Gaussian"][0, 0])
+
+
+def test_the_convolutions_have_a_blind_spot_and_the_gated_ones_none() -> None:
+    found = receptive_fields.compute(tiny=True)
+    not_seen = {which: int((found.kinds(which) == 1).sum()) for which in found.seen}
+    # To the right of the middle pixel of a 9 x 9 image, a triangle: 3 + 2 + 1 + 0 pixels in the rows above.
+    deep = {name: not_seen[name, 9] for name in receptive_fields.DEPTHS}
+    assert deep == {"pixelcnn": 6, "gated-pixelcnn": 0, "row-lstm": 6, "diagonal-bilstm": 0}
+    assert not_seen["diagonal-bilstm", 1] == 0
+    assert all(line.endswith("| 0 |") for line in receptive_fields.table(found).splitlines()[2:])
+    assert len(receptive_fields.draw(found).axes) == len(found.seen)
 
 
 def test_a_fitted_bound_touches_and_a_collapsed_one_is_greatest_where_z_is_not_used() -> None:
@@ -130,7 +149,8 @@ def test_d_follows_p_over_p_plus_q_through_four_stages() -> None:
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    assert {"rate-distortion", "tightness", "signal-to-noise", "blur", "gan-gradients", "gan-stages"} == set(FIGURES)
+    of_bounds = {"rate-distortion", "tightness", "signal-to-noise", "blur"}
+    assert of_bounds | {"gan-gradients", "gan-stages", "receptive-fields"} == set(FIGURES)
     monkeypatch.setattr(sys, "argv", ["figures", "tightness", "--tiny", "--out", str(tmp_path / "figures")])
     main()
     assert "| log p(x) |" in capsys.readouterr().out

@@ -8,34 +8,56 @@ from typing import Annotated
 import typer
 
 from jensen.cli.common import Run, Seed, open_run
+from jensen.errors import JensenError
 
 
 def sample(
     run: Run,
-    out: Annotated[Path, typer.Option("--out", help=".png (a grid), .npy or .csv", metavar="FILE")],
-    num: Annotated[int, typer.Option("--num", help="how many")] = 200,
-    given: Annotated[str | None, typer.Option("--given", help="a condition, or entries of x", metavar="y=3")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help=".png (a grid), .npy, .csv, .wav, .txt; text may be printed", metavar="FILE"),
+    ] = None,
+    num: Annotated[int | None, typer.Option("--num", help="how many: 200, or 3 of a text")] = None,
+    given: Annotated[str | None, typer.Option("--given", help="y=3, caption=WORDS, entries", metavar="y=3")] = None,
     per_class: Annotated[int | None, typer.Option("--per-class", help="that many of every class")] = None,
     seed: Seed = 0,
     temperature: Annotated[float, typer.Option("--temperature", help="1 is the model itself")] = 1.0,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="only the k likeliest values of each entry")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="only the likeliest, of probability p")] = None,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="the beginning of a text")] = None,
+    guidance: Annotated[float, typer.Option("--guidance", help="of a caption; 0 is the model itself")] = 0.0,
+    length: Annotated[int | None, typer.Option("--length", help="of a sequence, where not the data's")] = None,
 ) -> None:
-    """Draw from the model."""
+    """Draw from the model: without --temperature, --top-k, --top-p and --guidance the draws are its own."""
     from jensen.reporting.draw import check_name, draw, write_examples
+    from jensen.reporting.text import one_after_another, texts_of
 
-    check_name(out)
+    if out is not None:
+        check_name(out)
     model, split = open_run(run)
-    means = out.suffix == ".png"
+    is_text = split.spec.merges is not None
+    if out is None and not is_text:
+        raise JensenError("sample needs --out FILE, a name that ends in .png, .npy, .csv or .wav")
+    means = out is not None and out.suffix == ".png"
     x = draw(
         model,
-        num,
+        (3 if is_text else 200) if num is None else num,
         spec=split.spec,
         given=given,
         per_class=per_class,
         seed=seed,
         temperature=temperature,
+        length=length,
+        top_k=top_k,
+        top_p=top_p,
+        prompt=prompt,
+        guidance=guidance,
         means=means,
         data=split.train,
     )
+    if out is None:
+        print(one_after_another(texts_of(x, split.spec)), end="")
+        return
     write_examples(out, x, split.train)
     what = "E[x | z] of draws of z" if means and hasattr(model, "sample_mean") else "draws"
     print(f"{out}: {len(x)} {what}")

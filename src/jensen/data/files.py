@@ -1,4 +1,4 @@
-"""Readers of arrays and text: .npy, .npz, idx, .txt; tables and images have files of their own."""
+"""Readers of arrays: .npy, .npz, idx; tables, images, sounds and texts have files of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jensen.data import images
+from jensen.data import audio, images, text
 from jensen.data.download import cache
 from jensen.data.raw import Raw
 from jensen.data.spec import Column
@@ -26,7 +26,7 @@ STREAM_ABOVE = 2**30
 TABLES = (".csv", ".tsv", ".parquet")
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_SUFFIXES = ".npy, .npz, .csv, .tsv, .parquet, .idx, .idx.gz (or ...-ubyte.gz), .txt, or a folder of PNG or JPEG images"
+_SUFFIXES = ".npy, .npz, .csv, .tsv, .parquet, .idx, .idx.gz (or ...-ubyte.gz), .txt, .wav, a folder of such or images"
 
 
 def read(
@@ -36,6 +36,7 @@ def read(
     target_required: bool,
     columns: str | Mapping[str, Column] | None,
     window: int | None,
+    missing: bool,
     stream: bool,
 ) -> Raw:
     """What the file or folder holds, read by the reader that its name calls for."""
@@ -47,20 +48,22 @@ def read(
         raise JensenError(f"{path}: columns is for a table (.csv, .tsv, .parquet): leave it out")
     if stream and suffix != ".npy":
         raise JensenError(f"{path}: stream=True needs a .npy file: save the array with numpy.save, or leave stream out")
+    if suffix == ".txt" or (path.is_dir() and text.is_folder_of_text(path)):
+        return text.read_text(path)
     if path.is_dir():
-        return images.read_folder(path)
+        return audio.read(path, window) if audio.has_wav_files(path) else images.read_folder(path)
     if path.stat().st_size == 0:
         raise JensenError(f"{path}: the file is empty: check that it was written or downloaded completely")
     if is_table:
         from jensen.data import tables
 
-        return tables.read_table(path, target, target_required, columns)
+        return tables.read_table(path, target, target_required, columns, missing)
     if suffix == ".npy":
         return Raw(read_npy(path, stream), path.name)
     if suffix == ".npz":
         return read_npz(path)
-    if suffix == ".txt":
-        return read_text(path, 64 if window is None else window)
+    if suffix == ".wav":
+        return audio.read(path, window)
     if suffix in (".gz", ".idx") or path.name.endswith("-ubyte"):
         return Raw(read_idx(path), path.name)
     raise JensenError(f"{path}: no reader for '{suffix}': expected {_SUFFIXES}")
@@ -163,16 +166,6 @@ def _bytes(path: Path) -> bytes:
         return gzip.decompress(path.read_bytes())
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise JensenError(f"{path}: truncated or no gzip file ({_one_line(error)}): download it again") from error
-
-
-def read_text(path: Path, window: int) -> Raw:
-    """The bytes of a text, cut into pieces of `window` that do not overlap; an incomplete last piece is dropped."""
-    data = np.fromfile(path, dtype=np.uint8)
-    if window < 1 or len(data) < window:
-        raise JensenError(
-            f"{path}: {len(data):,} bytes give no piece of window={window}: choose a window of 1 to {len(data)}"
-        )
-    return Raw(data[: len(data) // window * window].reshape(-1, window), path.name, form="levels", top=255)
 
 
 def _remedy(error: Exception) -> str:

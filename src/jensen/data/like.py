@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jensen.data import series
+from jensen.data import series, text
+from jensen.data.captions import decoded, encoded
 from jensen.data.dataset import Dataset, Split
 from jensen.data.files import TABLES
 from jensen.data.labels import with_conditions
@@ -36,6 +37,7 @@ def load_like(split: Split, source: Source) -> Dataset:
         target_required=False,
         columns=_known_columns(spec) if suffix in TABLES else None,
         window=options["window"],
+        missing=spec.missing,
         stream=options["stream"] and suffix == ".npy",
         seed=options["seed"],
     )
@@ -43,10 +45,19 @@ def load_like(split: Split, source: Source) -> Dataset:
         raw = replace(raw, form="real")
     as_levels = options["as_levels"] and (fitted.form == "levels" or raw.x.dtype == np.uint8)
     raw = with_conditions(raw, options.get("condition"))
-    raw = checked(raw, as_levels, as_counts=fitted.form == "counts")
-    window, difference = series.window_of(split.source, options["window"]), options["difference"]
+    raw = checked(raw, as_levels, fitted.form == "counts", spec.missing)
+    if (raw.ends is None) != (spec.merges is None):
+        raise JensenError(f"{raw.name} and '{split.source}' are not both text: choose other data")
+    if spec.merges is not None:
+        raw = text.tokenised_like(raw, spec.merges)
+    window = series.window_of(spec.rate, spec.merges is not None, options["window"])
+    difference = options["difference"]
     raw = series.in_order(_with_columns_of(raw, spec), window, difference)
-    expected = spec.event_shape if window is None else spec.event_shape[1:]
+    if raw.rate != spec.rate and None not in (raw.rate, spec.rate):
+        raise JensenError(
+            f"{raw.name}: {raw.rate} samples a second, but '{split.source}' has {spec.rate}: bring them to one rate"
+        )
+    expected = spec.event_shape if window is None else spec.event_shape[1:] or (1,)
     if tuple(raw.x.shape[1:]) != expected:
         raise JensenError(
             f"{raw.name}: examples of shape {tuple(raw.x.shape[1:])}, expected {expected} as in "
@@ -112,6 +123,8 @@ def _with_labels_of(raw: Raw, split: Split) -> Raw:
     num_classes, classes = split.spec.num_classes, split.train.classes
     if split.spec.conditions is not None:
         return raw
+    if split.spec.caption_length is not None and raw.caption_length is not None and raw.y is not None:
+        return replace(raw, y=encoded(decoded(raw.y), split.spec.caption_length))
     if raw.y is None or num_classes is None:
         return replace(raw, y=None)
     if classes is not None and raw.classes is not None and raw.classes != classes:

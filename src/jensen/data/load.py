@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from jensen.data import files, named, series
+from jensen.data import files, named, series, text
 from jensen.data.dataset import Dataset, Part, Split, chunks, native
 from jensen.data.labels import keep_labels, with_conditions
 from jensen.data.raw import Raw, checked
@@ -36,19 +36,21 @@ def load(
     validation: int | float | None = None,
     test: int | float | None = None,
     seed: int = 0,
-    labels: np.ndarray | Tensor | list[int] | None = None,
+    labels: np.ndarray | Tensor | list[int] | list[str] | None = None,
     target: str | None = None,
     condition: str | None = None,
     labelled: int | None = None,
     window: int | None = None,
     difference: bool = False,
+    tokens: str | None = None,
+    missing: bool = False,
     stream: bool = False,
 ) -> Split:
     """Loads data and splits it into training, validation and test parts.
 
     Args:
-        source: a named set (`jensen.data.NAMES`), a path (.npy, .npz, .csv, .tsv, .parquet, idx, idx.gz, .txt, a
-            folder of PNG or JPEG images), or an array with rows first.
+        source: a named set (`jensen.data.NAMES`), a path (.npy, .npz, .csv, .tsv, .parquet, idx, idx.gz, .txt,
+            .wav, a folder of PNG or JPEG images or of WAV or .txt files), or an array with rows first.
         binarize: of grey values, "dynamic" (Bernoulli draws, anew for each batch in training), "static" (drawn once),
             "threshold" (at one half) or "none". None is "none".
         dequantize: 8-bit values become real, x = (value + u) / 256 with u uniform on [0, 1).
@@ -63,13 +65,19 @@ def load(
         validation, test: how many rows (an int) or what part of them (a float below 1). None is the set's own split,
             or a tenth; validation=0 gives those rows to training. A set's own test part is never resized.
         seed: of the shuffle before splitting, of static binarisation, and of a toy density's draws.
-        labels: one integer for each row of one's own data; or numbers (rows, columns) that x is given.
+        labels: one integer for each row of one's own data; or numbers (rows, columns) that x is given; or captions, a
+            text for each row.
         target: the column of a table that holds the labels.
         condition: columns of a table, separated by commas, that x is given and that are not modelled.
         labelled: how many training examples keep their label, equally many of each class, drawn by the seed.
         window: x is a window of so many rows of a series (T, C), which is split into blocks of time: windows overlap in
-            training and lie end to end in validation and test. Of a text: the bytes of a piece, 64 where it is None.
+            training and lie end to end in validation and test. Of a text: its tokens, 64 where it is None. Of a sound:
+            the samples, 4,096 where it is None; end to end in training too.
         difference: rows of a series become x_t - x_{t-1}, of which log p is that of the rows given the one before.
+        tokens: of a text, its "bytes", or "bpe:1024" for 1,024 tokens: the bytes, and pairs of tokens merged again and
+            again as they are commonest in the training part. None is bytes.
+        missing: entries that are not there (NaN; of a table's cells, those empty, NA or ?) are kept, for models that
+            sum or integrate them out; a row of a table with nothing in it is dropped. Else they are an error.
         stream: leave a .npy file on disk, whatever its size; above 1 GiB that is so anyway.
 
     Returns:
@@ -92,6 +100,7 @@ def load(
         "as_levels": as_levels,
         "as_counts": as_counts,
         "columns": columns is not None,
+        "missing": missing,
     }
     chosen = [name for name, on in wanted.items() if on]
     if len(chosen) > 1:
@@ -112,16 +121,36 @@ def load(
         "labelled": labelled,
         "window": window,
         "difference": difference,
+        "tokens": tokens,
+        "missing": missing,
         "stream": stream,
     }
-    raw = read_raw(source, labels=labels, target=target, columns=columns, window=window, stream=stream, seed=seed)
-    window = series.window_of(source, window)
+    raw = read_raw(
+        source,
+        labels=labels,
+        target=target,
+        columns=columns,
+        window=window,
+        missing=missing,
+        stream=stream,
+        seed=seed,
+    )
+    if raw.rate is not None and window not in (None, raw.x.shape[1]):
+        raise JensenError(f"{raw.name}: its sounds have {raw.x.shape[1]} samples each: leave window out")
+    if tokens is not None and raw.ends is None:
+        raise JensenError(f"{raw.name}: tokens is for text: leave it out")
+    window = series.window_of(raw.rate, raw.ends is not None, window)
     if window is not None and stream:
         raise JensenError("stream and window exclude each other: choose one of them")
-    raw = checked(with_conditions(raw, condition), as_levels, as_counts)
+    also = next((name for name, on in (("standardize", standardize), ("window", window is not None)) if on), None)
+    if missing and also:
+        raise JensenError(f"missing and {also} exclude each other: choose one of them")
+    raw = checked(with_conditions(raw, condition), as_levels, as_counts, missing)
     raw = series.in_order(raw, window, difference)
+    parts = _rows_of_parts(raw, validation, test, seed, shuffled=window is None and raw.rate is None)
+    if raw.ends is not None:
+        raw, parts = text.tokenised(raw, parts, tokens or "bytes", seed)
     kind, treatment = _kind(raw, binarize, dequantize, standardize, as_levels, as_counts)
-    parts = _rows_of_parts(raw, validation, test, seed, shuffled=window is None)
     assert raw.form is not None
     rule = Treatment(kind, raw.form, raw.top, cast(Binarize, binarize), dequantize)
     if dequantize:
@@ -135,6 +164,10 @@ def load(
         columns=raw.columns,
         column_types=raw.types,
         conditions=raw.conditions,
+        caption_length=raw.caption_length,
+        rate=raw.rate,
+        merges=raw.merges,
+        missing=missing,
     )
     datasets = [make_part(raw, spec, rule, rows, part) for rows, part in zip(parts, get_args(Part), strict=True)]
     if standardize:
@@ -142,7 +175,8 @@ def load(
         datasets = [replace(d, treatment=replace(rule, shift=shift, scale=scale)) for d in datasets]
     datasets = [settled(d, seed) for d in datasets]
     if window is not None:
-        spec = replace(spec, event_shape=(window, *spec.event_shape))
+        each = () if raw.ends is not None else spec.event_shape
+        spec = replace(spec, event_shape=(window, *each))
         datasets = [series.in_windows(d, window, spec) for d in datasets]
     train, held_out, tested = datasets
     if labelled is not None:
@@ -154,10 +188,11 @@ def load(
 def read_raw(
     source: Source,
     *,
-    labels: np.ndarray | Tensor | list[int] | None,
+    labels: np.ndarray | Tensor | list[int] | list[str] | None,
     target: str | None,
     columns: str | Mapping[str, Column] | None,
     window: int | None,
+    missing: bool,
     stream: bool,
     seed: int,
     target_required: bool = True,
@@ -190,7 +225,13 @@ def read_raw(
                 )
             raise unknown("data set (and no such file)", str(source), named.NAMES)
         raw = files.read(
-            path, target=target, target_required=target_required, columns=columns, window=window, stream=stream
+            path,
+            target=target,
+            target_required=target_required,
+            columns=columns,
+            window=window,
+            missing=missing,
+            stream=stream,
         )
     if labels is not None:
         raw = replace(raw, y=np.asarray(labels), classes=None)
@@ -226,7 +267,7 @@ def _kind(
         kinds = {
             "bits": "binary",
             "grey": "unit",
-            "levels": "categorical",
+            "levels": "categorical" if raw.rate is None else "8-bit",
             "real": "real",
             "counts": "count",
             "mixed": "mixed",

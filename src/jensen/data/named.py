@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jensen.data import published, shapes, toy, words
+from jensen.data import captioned, docstrings, published, shapes, tones, toy, words
 from jensen.data.raw import Raw
 from jensen.data.spec import Kind
 from jensen.errors import JensenError
@@ -167,6 +167,32 @@ _LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
     ),
     (
         NamedSet(
+            "captioned-shapes",
+            (3, shapes.SETS["color-shapes"].size, shapes.SETS["color-shapes"].size),
+            "unit",
+            shapes.SIZES,
+            None,
+            "after Matthey, Higgins, Hassabis and Lerchner (2017)",
+            "rendered",
+            "as color-shapes; captions drawn with the seed",
+        ),
+        captioned.captioned_shapes,
+    ),
+    (
+        NamedSet(
+            "captioned-digits",
+            (1, 8, 8),
+            "unit",
+            (1297, 250, 250),
+            None,
+            "Alpaydin and Kaynak (1998)",
+            "comes with scikit-learn",
+            "as digits; captions drawn with the seed",
+        ),
+        captioned.captioned_digits,
+    ),
+    (
+        NamedSet(
             "svhn",
             (3, 32, 32),
             "unit",
@@ -203,6 +229,31 @@ _LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
             "pieces of 60 words, shuffled by the seed",
         ),
         words.python_topics,
+    ),
+    (
+        NamedSet(
+            "python-docstrings",
+            (1,),
+            "categorical",
+            docstrings.SIZES,
+            None,
+            "Python Software Foundation (2001 on)",
+            "comes with Python",
+            "a text, by file; bytes, about",
+        ),
+        docstrings.python_docstrings,
+    ),
+    *(
+        (
+            NamedSet(
+                name, (tones.LENGTH,), "8-bit", tones.SIZES, num_classes, "made here", "drawn with the seed", said
+            ),
+            reader,
+        )
+        for name, num_classes, reader, said in (
+            ("tones", len(tones.NOTES), tones.tones, "independent draws"),
+            ("chirps", None, tones.chirps, "independent draws; each is given two frequencies"),
+        )
     ),
     *(
         (

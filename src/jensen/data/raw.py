@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jensen.data.captions import encoded
 from jensen.data.dataset import chunks
 from jensen.data.spec import Column
 from jensen.data.treatment import Form
@@ -22,6 +23,9 @@ class Raw:
     `form` None is to be inferred by `checked`. `parts` are the rows of train, validation and test where the set
     comes with a split of its own. `treatment` is what was done to x before it was stored. `types` are the columns of
     form "mixed". `conditions` are the names of y's columns where y are numbers (N, Y) that x is given, and no labels.
+    `caption_length` is L where y are captions: text (N,), or when checked its bytes (N, L), 0 after their end.
+    `ends` are those of the documents of a text, whose bytes, or tokens by `merges`, are the rows (N, 1) of x.
+    `rate` is that of a sound, samples a second, where x are windows of its mu-law levels, in the order of time.
     """
 
     x: np.ndarray
@@ -36,16 +40,22 @@ class Raw:
     num_classes: int | None = None
     types: tuple[Column, ...] | None = None
     conditions: tuple[str, ...] | None = None
+    caption_length: int | None = None
+    rate: int | None = None
+    ends: np.ndarray | None = None
+    merges: str | None = None
 
 
-def checked(raw: Raw, as_levels: bool = False, as_counts: bool = False) -> Raw:
+def checked(raw: Raw, as_levels: bool = False, as_counts: bool = False, missing: bool = False) -> Raw:
     """`raw` with its form settled, its values found to agree with it, images channels first and labels int64.
 
-    Errors: no rows, a type that is not numeric, NaN or infinity (at the first row and entry), labels that are not
-    whole numbers from 0 up, one for each row.
+    Errors: no rows, a type that is not numeric, infinity or, unless entries may be `missing`, NaN (at the first row and
+    entry), labels that are not whole numbers from 0 up, one for each row.
     """
     raw = _typed(raw)
-    low, high, whole = _scan(raw)
+    low, high, whole = _scan(raw, missing)
+    if missing and raw.form is None and not (whole and low >= 0 and high <= 1):
+        raw = replace(raw, form="real")
     if raw.form is None:
         raw = _inferred(raw, low, high, whole, as_levels, as_counts)
     elif raw.form not in ("real", "mixed") and (low < 0 or high > raw.top):
@@ -64,19 +74,23 @@ def _typed(raw: Raw) -> Raw:
     return replace(raw, x=x[:, None]) if x.ndim == 1 else raw
 
 
-def _scan(raw: Raw) -> tuple[float, float, bool]:
+def _scan(raw: Raw, missing: bool) -> tuple[float, float, bool]:
     """The smallest and largest value, and whether all are whole numbers."""
     low, high, whole = np.inf, -np.inf, True
     for part in chunks(len(raw.x), raw.x[0].size):
         values = np.asarray(raw.x[part])
         if values.dtype.kind == "f":
-            finite = np.isfinite(values)
-            if not finite.all():
-                row, *entry = np.argwhere(~finite)[0]
+            expected = np.isfinite(values) | (missing & np.isnan(values))
+            if not expected.all():
+                row, *entry = np.argwhere(~expected)[0]
                 found = str(values[row, *entry])
                 raise JensenError(_not_finite(raw, part.start + int(row), [int(i) for i in entry], found))
+            values = values[~np.isnan(values)] if missing else values
             whole = whole and bool((values == np.floor(values)).all())
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        if values.size:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+    if low > high:
+        raise JensenError(f"{raw.name}: every entry is missing: give rows with values")
     return low, high, whole
 
 
@@ -85,7 +99,8 @@ def _not_finite(raw: Raw, row: int, entry: list[int], value: str) -> str:
         where = f"column '{raw.columns[entry[0]]}'"
     else:
         where = "entry " + (str(entry[0]) if len(entry) == 1 else f"({', '.join(str(i) for i in entry)})")
-    return f"{raw.name}: {value} at row {row} (counted from 0), {where}: drop such rows or fill them in before loading"
+    keep = ", or keep them with missing=true" if value == "nan" else " before loading"
+    return f"{raw.name}: {value} at row {row} (counted from 0), {where}: drop such rows, fill them in{keep}"
 
 
 def _inferred(raw: Raw, low: float, high: float, whole: bool, as_levels: bool, as_counts: bool) -> Raw:
@@ -126,6 +141,9 @@ def _labelled(raw: Raw) -> Raw:
     if raw.y is None:
         return raw
     y = np.asarray(raw.y)
+    if y.dtype.kind == "U" and y.shape == (len(raw.x),):
+        y = encoded(y.tolist())
+        return replace(raw, y=y, caption_length=y.shape[1])
     if y.ndim == 2 and len(y) == len(raw.x) and y.dtype.kind in "biuf":
         if not np.isfinite(y).all():
             raise JensenError(
@@ -136,7 +154,7 @@ def _labelled(raw: Raw) -> Raw:
     if y.shape != (len(raw.x),):
         raise JensenError(
             f"{raw.name}: labels of shape {y.shape} for {len(raw.x)} rows: give one integer for each row, "
-            "or numbers (rows, columns) that x is given"
+            "numbers (rows, columns) that x is given, or a text for each"
         )
     whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.floor(y)).all())
     if not whole or y.min() < 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,15 @@ import torch
 from jensen.data.dataset import Dataset
 from jensen.data.raw import Raw
 from jensen.data.spec import Spec
+from jensen.data.text import WINDOW
 from jensen.errors import JensenError
 
 
-def window_of(source: Any, window: int | None) -> int | None:
-    """The rows of a window where `source` is to be cut into such; None for a text, which its reader cuts."""
-    return None if isinstance(source, str | Path) and Path(source).suffix.lower() == ".txt" else window
+def window_of(rate: int | None, is_text: bool, window: int | None) -> int | None:
+    """The rows of a window where data are to be cut into such: always of text; None of sound, which its reader cuts."""
+    if is_text and window is None:
+        return WINDOW
+    return None if rate is not None else window
 
 
 def in_order(raw: Raw, window: int | None, difference: bool) -> Raw:
@@ -74,7 +76,10 @@ def in_windows(rows: Dataset, window: int, spec: Spec) -> Dataset:
             f"most {len(rows)}, or make that part larger"
         )
     step = 1 if rows.part == "train" else window
-    x = rows.x.unfold(0, window, step).movedim(-1, 1) if len(rows) else rows.x.new_empty((0, *spec.event_shape))
+    if len(rows):
+        x = rows.x.unfold(0, window, step).movedim(-1, 1).view(-1, *spec.event_shape)
+    else:
+        x = rows.x.new_empty((0, *spec.event_shape))
     return replace(rows, x=x, spec=spec, rows=torch.arange(len(x)))
 
 

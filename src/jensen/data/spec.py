@@ -54,6 +54,10 @@ class Spec:
     columns: the names of a table's columns, where they have names.
     column_types: of kind "mixed", what each column is.
     conditions: the names of y's columns where y (B, Y) are numbers that x is given; y then are no labels.
+    caption_length: L where y (B, L) are captions that x is given: bytes, 0 after the end; y then are no labels.
+    rate: samples a second where x are the mu-law levels of a sound.
+    merges: where x are tokens of a text, the pairs of tokens that `jensen.data.text.Tokeniser` merges ("" of bytes).
+    missing: whether entries of x may be missing, NaN; log p(x) is then that of the entries that are there.
     """
 
     event_shape: tuple[int, ...]
@@ -64,6 +68,10 @@ class Spec:
     columns: tuple[str, ...] | None = None
     column_types: tuple[Column, ...] | None = None
     conditions: tuple[str, ...] | None = None
+    caption_length: int | None = None
+    rate: int | None = None
+    merges: str | None = None
+    missing: bool = False
 
     @property
     def num_dims(self) -> int:
@@ -115,8 +123,8 @@ def _cell(column: Column, x: float) -> float | int | str:
 class Batch(NamedTuple):
     """What a model is trained on: x (B, *event), and a condition y or None.
 
-    y are labels (B,) int64, -1 where an example has none, or real numbers (B, Y). Of data of which some examples have
-    labels, `labelled` are such examples alone, as many as the batch has or as there are.
+    y are labels (B,) int64, -1 where an example has none, real numbers (B, Y), or captions (B, L) int64. Of data of
+    which some examples have labels, `labelled` are such examples alone, as many as the batch has or as there are.
     """
 
     x: Tensor

@@ -16,6 +16,7 @@ from jensen.evaluation.likelihood import Bounds, Mean, bounds, examples_at_once,
 from jensen.evaluation.residuals import Residuals
 from jensen.evaluation.results import Evaluation, Kind, Metric, mean_metric
 from jensen.evaluation.samples import kernel_two_sample
+from jensen.evaluation.text import text_metrics
 from jensen.models.base import Classifying, Conditional, Evidenced, Latent, Reconstructing, bound_to, kind_of
 from jensen.training.check import check_data, like_model
 from jensen.training.mode import evaluating
@@ -30,8 +31,8 @@ def evaluate(
 ) -> Evaluation:
     """Every figure that the model's kind allows, over all of `data`.
 
-    exact: log_prob and bits_per_dim; evidence, the bound on log p(all training data) of a model that integrates its
-    parameters out. bounded: elbo, reconstruction = E_q log p(x | z), kl, the importance-weighted
+    exact: log_prob and bits_per_dim, of text bits_per_byte; evidence, the bound on log p(all training data) of a model
+    that integrates its parameters out. bounded: elbo, reconstruction = E_q log p(x | z), kl, the importance-weighted
     bounds at 1, 10, 100, ... num_samples, bits_per_dim from the tightest of them, active_units, and the scale of a
     Gaussian likelihood beside that of its residuals. implicit: the kernel two-sample statistic between samples and
     data, and the reconstruction errors of one that reconstructs. reconstruction: the model's own reconstruction errors.
@@ -114,7 +115,10 @@ def _exact(model: nn.Module, data: Dataset) -> tuple[bool, list[Metric], dict[st
         values.append(bound_to(model, batch).log_prob(batch.x).double() + data.log_det(batch.x))
     log_prob = torch.cat(values).cpu().numpy()
     metric = mean_metric("log_prob", log_prob, "exact")
-    metrics = [metric, bits_per_dim(metric, data.spec.num_dims)]
+    # Where entries may be missing, x has no one number of dimensions.
+    metrics = [metric, *([] if data.spec.missing else [bits_per_dim(metric, data.spec.num_dims)])]
+    if data.spec.merges is not None:
+        metrics += text_metrics(model, data, log_prob)
     if isinstance(model, Evidenced):  # of the training data, in the user's own units as well
         evidence = model.evidence_bound + model.num_fitted * data.log_det(batch.x)[0]
         unit = f"nats, all {int(model.num_fitted):,} training rows"

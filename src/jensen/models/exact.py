@@ -59,9 +59,11 @@ class LabelledExact(ConditionalExact):
     needs_labels = True
 
     @torch.no_grad()
-    def sample(self, num_samples: int, temperature: float = 1.0) -> Shaped[Tensor, "num_samples *event"]:
-        """x ~ p(x | y), y ~ p(y): (N, *event)."""
-        return self.given(self.condition.sample(num_samples)).sample(1, temperature)[0]
+    def sample(
+        self, num_samples: int, temperature: float = 1.0, **options: Any
+    ) -> Shaped[Tensor, "num_samples *event"]:
+        """x ~ p(x | y), y ~ p(y): (N, *event); further options are the density's."""
+        return self.given(self.condition.sample(num_samples)).sample(1, temperature, **options)[0]
 
     def log_prior(self) -> Float[Tensor, " classes"]:
         """log p(y) of each label, nats."""

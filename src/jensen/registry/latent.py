@@ -186,4 +186,17 @@ ENTRIES = (
         kl="closed form",
         samples="p(x | c), c ~ p(c)",
     ),
+    Entry(
+        "parti",
+        "images from captions: a vector-quantised code map, and a transformer to its codes",
+        "bounded",
+        "latent",
+        "Yu et al. (2022)",
+        "jensen.models.latent.parti:build",
+        "jensen.presets.parti:PRESETS",
+        objective="elbo, straight-through, with a commitment",
+        prior="autoregressive, given the caption",
+        kl="closed form",
+        samples="p(x | c), c ~ p(c | caption)",
+    ),
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import math
+from pathlib import Path
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
 from jensen.data import Dataset
+from jensen.data.audio import beginning
 from jensen.errors import JensenError, unknown
 from jensen.models.base import Conditional
 
@@ -25,10 +27,13 @@ def known_entries(given: str, data: Dataset) -> Float64[Tensor, "*event"]:
 
     Args:
         given: entries by the names of their columns, "alcohol=12.5,ash=2", in the data's own units; or "x0=1,x3=0" by
-            their place in the flattened x where columns have no names.
+            their place in the flattened x where columns have no names; or the name of a .wav file, the beginning of a
+            sound.
         data: those that the model was trained on.
     """
     spec, treatment = data.spec, data.treatment
+    if given.lower().endswith(".wav"):
+        return torch.from_numpy(beginning(Path(given), spec.rate)).double()
     names = spec.columns or tuple(f"x{place}" for place in range(spec.num_dims))
     known = torch.full((spec.num_dims,), math.nan, dtype=torch.float64)
     for pair in given.split(","):

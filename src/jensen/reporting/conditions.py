@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jensen.data import Dataset, Spec
+from jensen.data.captions import decoded
 from jensen.models.base import Exact, bound_to
 from jensen.models.conditions import Part
 from jensen.reporting import images
@@ -19,6 +20,9 @@ from jensen.training.processes import cuda_devices
 
 _STYLES = 20
 _COMPLETED = 10
+_CAPTIONS = 10
+_DRAWS = 6  # of each caption
+_GUIDANCE = 2.0
 _COMPLETIONS = 5
 
 
@@ -32,6 +36,8 @@ def of_conditions(
         caption = f"In each column {what} by the same noise, in each row one y, from class 0 to {spec.num_classes - 1}."
         grid = to_image(styles(model, spec.num_classes))
         yield Picture("styles", "Samples", caption, images.image_grid(grid, _STYLES))
+    if spec.caption_length is not None and data is not None and data.y is not None:
+        yield _of_captions(model, data, to_image)
     if isinstance(part, Part) and data is not None:
         index = images.one_of_each(data.labels, len(data), _COMPLETED)
         batch = like_model(data, model).batch(index)
@@ -45,6 +51,22 @@ def of_conditions(
             "(the mean E[rest | z, given] at a z drawn from p(z | given)), and the whole."
         )
         yield Picture("completions", "Samples", caption, images.labelled_rows(rows))
+
+
+def _of_captions(model: Any, data: Dataset, to_image: Callable[[Tensor], Tensor]) -> Picture:
+    """A row for each caption: the example that it is of, and draws without guidance and with."""
+    some = like_model(data, model).subset(torch.arange(min(_CAPTIONS, len(data))))
+    batch = some.all()
+    captions = decoded(batch.y)  # type: ignore[arg-type]
+    drawn = [model.given(batch.y, guidance).sample_mean(_DRAWS) for guidance in (0.0, _GUIDANCE)]
+    each = [to_image(x.flatten(0, 1)).unflatten(0, x.shape[:2]).movedim(0, 1) for x in drawn]
+    names = ("", "given the caption", f"with guidance {_GUIDANCE:g}")
+    groups = dict(zip(names, (to_image(batch.x)[:, None], *each), strict=True))
+    caption = (
+        f"Captions of the {data.part} part, the example that each is of, {_DRAWS} draws given the caption, and as many "
+        f"with guidance {_GUIDANCE:g}: means E[x | c] at codes c drawn given the caption."
+    )
+    return Picture("captions", "Samples", caption, images.captioned_rows(captions, groups))
 
 
 @torch.no_grad()

@@ -13,14 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from jensen.data import Dataset, Spec
+from jensen.data.audio import wav_bytes
+from jensen.data.captions import encoded
 from jensen.errors import JensenError, unknown
 from jensen.models.base import Conditional, Exact, bound_to
 from jensen.reporting.completion import completes, known_entries
+from jensen.reporting.text import known_tokens, one_after_another, texts_of
 from jensen.training.check import floating_tensor, like_model
 from jensen.training.checkpoint import write_atomically
 from jensen.training.collapse import CHEAP
 
-FORMATS = (".png", ".npy", ".csv")
+FORMATS = (".png", ".npy", ".csv", ".wav", ".txt")
 
 
 @torch.no_grad()
@@ -33,6 +36,11 @@ def draw(
     per_class: int | None = None,
     seed: int = 0,
     temperature: float = 1.0,
+    length: int | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    prompt: str | None = None,
+    guidance: float = 0.0,
     means: bool = False,
     data: Dataset | None = None,
 ) -> Tensor:
@@ -42,11 +50,16 @@ def draw(
         model: anything with `sample`.
         num: how many; with `per_class` that many of every class instead, classes in order.
         spec: the data's.
-        given: a condition, "y=3"; or numbers by the names of their columns, "alcohol=12.5,ash=2", which may be columns
-            of x itself where the model completes rows.
+        given: a condition, "y=3" or "caption=a red heart"; or numbers by the names of their columns,
+            "alcohol=12.5,ash=2", which may be columns of x itself where the model completes rows.
         per_class: draws of every class.
         seed: of the draws.
         temperature: 1 is the model itself.
+        length: of each sequence, where it is not that of the data.
+        top_k, top_p: each conditional of an autoregressive model is cut to its k likeliest values, to the fewest of
+            probability p.
+        prompt: the beginning of a text, which the model goes on with.
+        guidance: how far draws are pushed to what a caption says; 0 is the model itself.
         means: E[x | z] for drawn z where the model has it, which is what figures show.
         data: those that the model was trained on, in whose units entries of x are given.
     """
@@ -70,8 +83,18 @@ def draw(
         if drawn_from is not None and "temperature" not in inspect.signature(drawn_from).parameters:
             raise JensenError("this model has no temperature: leave --temperature out")
         options["temperature"] = temperature
+    sampler: Any = getattr(getattr(model, "density", model), "sample", None)
+    takes = inspect.signature(sampler).parameters if sampler is not None else {}
+    for name, value in (("length", length), ("top_k", top_k), ("top_p", top_p)):
+        if value is not None and name not in takes:
+            raise JensenError(f"this model has no {name}: leave --{name.replace('_', '-')} out")
+        options |= {} if value is None else {name: value}
     classes: list[Tensor | None] = [None]
-    if given is not None and data is not None and completes(model):
+    if prompt is not None:
+        if given is not None or not completes(model):
+            raise JensenError("--prompt takes a model that completes x, and no --given: leave one of them out")
+        options["given"] = known_tokens(prompt, spec)
+    elif given is not None and data is not None and completes(model):
         options["given"] = known_entries(given, data)
     elif given is not None:
         classes = [_condition(given, spec)]
@@ -81,22 +104,31 @@ def draw(
         classes, num = list(torch.arange(spec.num_classes)), per_class
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        parts = [getattr(_bound(model, y), method)(num, **options) for y in classes]
+        parts = [getattr(_bound(model, y, guidance), method)(num, **options) for y in classes]
     return torch.cat(parts).cpu()
 
 
-def _bound(model: nn.Module, y: Tensor | None) -> Any:
+def _bound(model: nn.Module, y: Tensor | None, guidance: float) -> Any:
+    takes = inspect.signature(model.given).parameters if hasattr(model, "given") else {}  # type: ignore[arg-type]
+    if guidance and (y is None or "guidance" not in takes):
+        raise JensenError("--guidance takes a model of x given a caption, and --given caption=...: leave it out")
     if y is None:
         return model
     if not getattr(model, "conditional", False):
         raise JensenError(
             "this model takes no condition y: leave --given and --per-class out, or fit a conditional one"
         )
-    return model.given(y.to(floating_tensor(model).device))  # type: ignore[operator]
+    options = {"guidance": guidance} if guidance else {}
+    return model.given(y.to(floating_tensor(model).device), **options)  # type: ignore[operator]
 
 
 def _condition(given: str, spec: Spec) -> Tensor:
-    """The y that "y=3" or "alcohol=12.5,ash=2" stands for."""
+    """The y that "y=3", "alcohol=12.5,ash=2" or "caption=a red heart" stands for."""
+    if spec.caption_length is not None:
+        name, equals, caption = given.partition("=")
+        if name.strip() != "caption" or not equals:
+            raise JensenError(f"--given takes caption=WORDS, got '{given}'")
+        return torch.from_numpy(encoded([caption], spec.caption_length)[0])
     pairs = [pair.partition("=") for pair in given.split(",")]
     values = {name.strip(): value.strip() for name, _, value in pairs}
     if spec.conditions is None:
@@ -163,8 +195,21 @@ def write_array(path: Path, values: Tensor) -> None:
 
 
 def write_examples(path: Path, x: Tensor, data: Dataset) -> None:
-    """Examples (N, *event), in the user's own units: a .png grid of images, .npy, or .csv with a header."""
+    """Examples (N, *event), in the user's own units: a .png grid of images, .npy, or .csv with a header.
+
+    Sounds may be a .wav, one after another, and text a .txt, with a line of dashes between.
+    """
     check_name(path)
+    if path.suffix == ".txt":
+        if data.spec.merges is None:
+            raise JensenError(f"x of shape {data.spec.event_shape} is no text: write .npy or .csv instead of .txt")
+        write_atomically(path, one_after_another(texts_of(x, data.spec)).encode())
+        return
+    if path.suffix == ".wav":
+        if data.spec.rate is None:
+            raise JensenError(f"x of shape {data.spec.event_shape} is no sound: write .npy or .csv instead of .wav")
+        write_atomically(path, wav_bytes(data.spec.rate, x.numpy()))
+        return
     if path.suffix == ".png":
         from jensen.reporting.gallery import image_scale
         from jensen.reporting.images import image_grid

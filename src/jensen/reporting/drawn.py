@@ -14,8 +14,11 @@ from jensen.reporting.curves import LATENTS, Row
 from jensen.reporting.gallery import Picture, pictures
 from jensen.reporting.latents import collapse_panel
 from jensen.reporting.run import Run
+from jensen.reporting.text import texts_of
 from jensen.training import load as load_model
 from jensen.training.game import GAME
+
+_TEXTS = 4
 
 
 def of_figures(runs: Sequence[Run]) -> list[Picture]:
@@ -87,6 +90,17 @@ def of_model(run: Run, model: nn.Module | None, notes: list[str]) -> list[Pictur
         loaded = load_model(run.folder, model)
         torch.manual_seed(0)
         return list(pictures(loaded, spec, data))
+
+
+def texts_of_model(run: Run, model: nn.Module | None) -> list[str]:
+    """What a model of text draws; empty where it is of none."""
+    recipe = run.config["model"]
+    if recipe.get("spec", {}).get("merges") is None or (recipe["name"] is None and model is None):
+        return []
+    with torch.random.fork_rng([]):
+        loaded = load_model(run.folder, model)
+        torch.manual_seed(0)
+        return texts_of(loaded.sample(_TEXTS), Spec.from_json(recipe["spec"]))  # type: ignore[operator]
 
 
 def _data(run: Run, notes: list[str]) -> Dataset | None:

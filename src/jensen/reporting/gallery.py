@@ -13,8 +13,9 @@ from jensen.data import Batch, Dataset, Spec
 from jensen.evaluation.classify import joint_log_probs
 from jensen.models.base import Conditional, Exact, Latent, Mixture, Reconstructing, bound_to, kind_of
 from jensen.objectives.elbo import kl_terms
-from jensen.reporting import figures, images, series, topics
+from jensen.reporting import figures, images, series, sounds, topics
 from jensen.reporting.conditions import of_conditions
+from jensen.reporting.halves import of_halves
 from jensen.reporting.latents import kl_bars
 from jensen.reporting.picture import Picture
 from jensen.training.check import floating_tensor, like_model
@@ -41,7 +42,10 @@ def pictures(model: nn.Module, spec: Spec, data: Dataset | None) -> Iterator[Pic
         yield from _of_reconstructions(model, data, to_image)  # type: ignore[arg-type]
     elif to_image is not None:
         yield from _of_images(model, data, to_image)
-    elif data is not None and hasattr(model, "sample") and len(spec.event_shape) == 1:
+        yield from of_halves(model, data, to_image)
+    elif data is not None and spec.rate is not None:
+        yield from sounds.of_sounds(model, data)
+    elif data is not None and hasattr(model, "sample") and len(spec.event_shape) == 1 and spec.merges is None:
         yield from _of_points(model, data)
     elif data is not None and hasattr(model, "sample") and len(spec.event_shape) == 2:
         yield _of_series(model, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,29 @@ def labelled_rows(rows: Mapping[str, Float[Tensor, "images channels height width
             label, (0, middle), (-12, 0), textcoords="offset points", xycoords=("axes fraction", "data"),
             ha="right", va="center", fontsize=13, color=INK,
         )  # fmt: skip
+    return figure
+
+
+def captioned_rows(
+    captions: Sequence[str], groups: Mapping[str, Float[Tensor, "rows images channels height width"]]
+) -> Figure:
+    """Rows of images (R, N, C, H, W) in [0, 1], groups beside each other under their names, captions on the left."""
+    gap = _gap(next(iter(groups.values()))[0])
+    sheets = [mosaic(rows.flatten(0, 1), rows.shape[1], gap) for rows in groups.values()]
+    height = sheets[0].shape[0]
+    between, head = np.ones((height, 3 * gap, 3), np.float32), (height + gap) // len(captions) // 2
+    beside = np.concatenate([part for sheet in sheets for part in (between, sheet)][1:], 1)
+    figure, axes = _sheet(np.concatenate([np.ones((head, beside.shape[1], 3)), beside]), width=700, left=420)
+    for place, caption in enumerate(captions):
+        middle = head + (place + 0.5) * (height + gap) / len(captions) - gap / 2
+        axes.annotate(
+            textwrap.fill(caption, 40), (0, middle), (-12, 0), textcoords="offset points",
+            xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=12, color=INK,
+        )  # fmt: skip
+    left = 0
+    for name, sheet in zip(groups, sheets, strict=True):
+        axes.annotate(name, (left, head / 2), ha="left", va="center", fontsize=12, color=INK)
+        left += sheet.shape[1] + 3 * gap
     return figure
 
 

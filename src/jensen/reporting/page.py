@@ -16,7 +16,7 @@ from jensen.errors import JensenError
 from jensen.evaluation.results import Metric
 from jensen.evaluation.runs import over_seeds
 from jensen.registry import entry
-from jensen.reporting.drawn import of_figures, of_latents, of_model, warnings_of
+from jensen.reporting.drawn import of_figures, of_latents, of_model, texts_of_model, warnings_of
 from jensen.reporting.gallery import Picture
 from jensen.reporting.run import Run, command, read_runs, settings_of, text
 from jensen.reporting.style import png
@@ -47,6 +47,8 @@ MEANINGS = {
     "kl": "KL(q(z | x) || p(z))",
     "evidence": "log p(all training data), the parameters integrated out",
     "bits_per_dim": "−log₂ p(x) for each dimension of x",
+    "bits_per_byte": "−log₂ p of windows of the text, each by itself, for each byte",
+    "bits_per_byte_in_context": "the same, each token given at least half a window before it",
     "active_units": "latent dimensions that carry information",
     "cross_entropy": "−Σ x log x̂ + (1 − x) log(1 − x̂), x̂ the reconstruction of x",
     "distortion": "−log p(x | z), z a draw of the encoder's",
@@ -87,9 +89,10 @@ def report(run: str | Path, model: nn.Module | None = None) -> Path:
     notes += [warning for one in runs for warning in warnings_of(one, len(runs) > 1)]
     drawn = of_figures(runs) + of_latents(runs[0]) + of_model(runs[0], model, notes)
     images = [_embedded(folder, picture) for picture in drawn]
+    texts = texts_of_model(runs[0], model)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files("jensen.reporting") / "page.html").read_text())
-    page = template.render(**_context(folder, runs), notes=notes, images=images)
+    page = template.render(**_context(folder, runs), notes=notes, images=images, texts=texts)
     write_atomically(folder / PAGE, page.encode())
     return folder / PAGE
 

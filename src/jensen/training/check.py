@@ -34,6 +34,11 @@ def check_shape(model: nn.Module, data: Dataset) -> None:
 def check_data(model: nn.Module, data: Dataset) -> None:
     """Raises JensenError where x or y do not suit the model: shape, labels, and the likelihood's support."""
     check_shape(model, data)
+    if data.spec.missing and not getattr(model, "sums_out_missing", False):
+        raise JensenError(
+            f"{data.name} is loaded with entries that may be missing, and the model has no density of a part of x: "
+            "choose gaussian-mixture, bernoulli-mixture, gaussian or independent, or fill them in and leave missing out"
+        )
     # A semi-supervised model learns from labels, and has something to say of x without.
     needs_labels = kind_of(model) == "classifier" or getattr(model, "needs_labels", False)
     without = not isinstance(model, Conditional) and hasattr(model, "sample") and data.part != "train"

@@ -73,6 +73,16 @@ def test_the_probabilities_of_the_whole_support_sum_to_one(name: str, ordering: 
     assert log_prob.std() > 0.1  # a uniform table would also sum to one
 
 
+@pytest.mark.parametrize("name", ["fvsbn", "nade", "made"])
+def test_categories_may_enter_as_numbers(name: str) -> None:
+    model = made_of(DIGITS, name, categories="numbers")
+    log_prob = model.log_prob(every(DIGITS))
+    assert log_prob.logsumexp(0).item() == pytest.approx(0.0, abs=1e-6)
+    assert log_prob.std() > 0.1
+    entered = model.head.features(torch.arange(4), torch.float64)[:, 0]
+    torch.testing.assert_close(entered, torch.tensor([-1, -1 / 3, 1 / 3, 1], dtype=torch.float64))
+
+
 @pytest.mark.parametrize("spec", [BITS, DIGITS], ids=lambda spec: spec.kind)
 def test_orderings_are_averaged_as_probabilities(spec: Spec) -> None:
     model, x = stirred(made.build(spec, hidden=(30,), **SEVERAL)), every(spec)

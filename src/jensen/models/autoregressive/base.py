@@ -20,6 +20,9 @@ Conditionals = Bernoulli | Categorical | MixtureSameFamily
 # Yields the conditional of one entry after another, batch_shape (N,), and is sent what was drawn of it, (N,).
 Walk = Generator[Conditionals, Tensor, None]
 
+# Outputs of the network that are held at once where no gradient is taken: bounds the memory, and changes no result.
+_CHUNK_OUTPUTS = 2**24
+
 
 class Autoregressive(nn.Module, ABC):
     """p(x) = ∏_t p(x_{o(t)} | x_{o(1)}, ..., x_{o(t-1)}): a product of conditionals along an ordering o of the entries.
@@ -54,7 +57,7 @@ class Autoregressive(nn.Module, ABC):
     def conditionals(
         self,
         x: Shaped[Tensor, "batch *event"],
-        y: Float[Tensor, "batch conditions"] | None = None,
+        y: Shaped[Tensor, "batch conditions"] | None = None,
         ordering: int | Tensor = 0,
     ) -> Conditionals:
         """All p(x_i | x_<i) at once, given the true x_<i (teacher forcing); x_<i is what comes before i in the order.
@@ -64,14 +67,14 @@ class Autoregressive(nn.Module, ABC):
         a tensor (1,), so that a compiled step is the same for all.
         """
 
-    def walk(self, num_samples: int, y: Float[Tensor, "samples conditions"] | None = None, ordering: int = 0) -> Walk:
+    def walk(self, num_samples: int, y: Shaped[Tensor, "samples conditions"] | None = None, ordering: int = 0) -> Walk:
         """The same along the ordering, entry by entry: here by a whole pass for each."""
         x = self._blank(num_samples)
         for i in self.orders[ordering].tolist():
             x[:, i] = yield _entry(self.conditionals(x.view(-1, *self.spec.event_shape), y, ordering), i)
 
     def log_prob(
-        self, x: Shaped[Tensor, "batch *event"], y: Float[Tensor, "batch conditions"] | None = None
+        self, x: Shaped[Tensor, "batch *event"], y: Shaped[Tensor, "batch conditions"] | None = None
     ) -> Float[Tensor, "batch"]:
         """log p(x) = log 1/K Σ_k ∏_i p_k(x_i | x_<i) in nats, exactly: (B, *event) -> (B,).
 
@@ -86,6 +89,10 @@ class Autoregressive(nn.Module, ABC):
                 f"expected a batch of x of shape {event} each, got a tensor of shape {tuple(x.shape)}: reshape it"
             )
         check_values(self.spec, x)
+        rows = max(1, _CHUNK_OUTPUTS // (self.spec.num_dims * (self.spec.levels or 1)))
+        if len(x) > rows and not self.training and not torch.is_grad_enabled():
+            parts = zip(x.split(rows), [None] * len(x) if y is None else y.split(rows), strict=False)
+            return torch.cat([self.log_prob(*part) for part in parts])
         which: list[int | Tensor] = list(range(len(self.orders)))
         if self.training and len(which) > 1:
             which = [torch.randint(len(which), (1,), device=self.order.device)]
@@ -98,24 +105,30 @@ class Autoregressive(nn.Module, ABC):
         num_samples: int,
         temperature: float = 1.0,
         *,
+        top_k: int | None = None,
+        top_p: float | None = None,
         given: Shaped[Tensor, "*given"] | None = None,
-        y: Float[Tensor, "samples conditions"] | None = None,
+        y: Shaped[Tensor, "samples conditions"] | None = None,
     ) -> Shaped[Tensor, "num_samples *event"]:
         """Draws x_{o(1)}, then x_{o(2)} given it, and so on; no gradient; (N, *event) of the data's type.
 
         Args:
             num_samples: N.
             temperature: T divides the logits of every conditional and multiplies the variances of Gaussians; below 1
-                sharpens. Only at 1 are these draws from p.
+                sharpens. Only at 1, and without top_k and top_p, are these draws from p.
+            top_k: each conditional is cut to its k likeliest values (Fan, Lewis & Dauphin 2018).
+            top_p: each is cut to the fewest values that together have at least this probability (Holtzman et al. 2020),
+                after the temperature and top_k. Both are for categories, 8-bit values and tokens.
             given: the known entries of x, (*event) or one row for each draw (N, *event); NaN where x is to be drawn.
                 They have to come first in the ordering: the draws are then exactly of p(the rest | given).
             y: (N, Y), the numbers that x is given, where it is given any.
 
         Raises:
-            JensenError: where the temperature is not positive, or the given entries do not come first.
+            JensenError: where the temperature, top_k or top_p is out of range, or the given entries do not come first.
         """
         if not temperature > 0:
             raise JensenError(f"temperature must be above 0, got {temperature}: 1 draws from the model")
+        self._check_cuts(top_k, top_p)
         known = None if given is None else self._known(given, num_samples)
         which = self._which(known, y, num_samples)
         x = self._blank(num_samples)
@@ -125,13 +138,26 @@ class Autoregressive(nn.Module, ABC):
             walk, value = self.walk(len(rows), own_y, k), None
             for i in self.orders[k].tolist():
                 conditional = next(walk) if value is None else walk.send(value)
-                value = tempered(conditional, temperature).sample().to(x.dtype)
+                value = cut(tempered(conditional, temperature), top_k, top_p).sample().to(x.dtype)
                 if known is not None:
                     fixed = known[mine, i]
                     value = torch.where(fixed.isnan(), value, fixed.nan_to_num().to(x.dtype))
                 rows[:, i] = value
             x[mine] = rows
         return x.view(num_samples, *self.spec.event_shape)
+
+    def _check_cuts(self, top_k: int | None, top_p: float | None) -> None:
+        if top_k is None and top_p is None:
+            return
+        if self.spec.kind not in ("categorical", "8-bit"):
+            raise JensenError(
+                f"top_k and top_p cut the values of categories, and this model is of {self.spec.kind} x: leave them "
+                "out, temperature sharpens"
+            )
+        if top_k is not None and top_k < 1:
+            raise JensenError(f"top_k must be at least 1, got {top_k}: leave it out to keep all values")
+        if top_p is not None and not 0 < top_p <= 1:
+            raise JensenError(f"top_p is a probability in (0, 1], got {top_p}: leave it out to keep all values")
 
     def _blank(self, num_samples: int) -> Tensor:
         """Zeros (N, D) of the data's type."""
@@ -155,7 +181,7 @@ class Autoregressive(nn.Module, ABC):
                 before, entry = order[int(late[0])], order[int(late[0]) + 1]
                 raise JensenError(
                     f"entry {entry} is given and entry {before}, which the model draws before it, is not: give entries "
-                    "that come first, or fit with ordering=... that begins with them"
+                    "that come first; where the model has the setting ordering, fit with one that begins with them"
                 )
         return known
 
@@ -181,6 +207,20 @@ def tempered(conditional: Conditionals, temperature: float) -> Conditionals:
             validate_args=False,
         )
     return type(conditional)(logits=conditional.logits / temperature, validate_args=False)
+
+
+def cut(conditional: Conditionals, top_k: int | None, top_p: float | None) -> Conditionals:
+    """The conditional over its top_k likeliest values, and of these the fewest of probability top_p; renormalised."""
+    if not isinstance(conditional, Categorical) or (top_k is None and top_p is None):
+        return conditional
+    logits, place = conditional.logits.sort(-1, descending=True)
+    if top_k is not None:
+        logits[..., top_k:] = -math.inf
+    if top_p is not None:
+        probs = logits.softmax(-1)
+        # A value is kept where those above it fall short of top_p, so that the likeliest always is.
+        logits = logits.masked_fill(probs.cumsum(-1) - probs >= top_p, -math.inf)
+    return Categorical(logits=torch.empty_like(logits).scatter_(-1, place, logits), validate_args=False)
 
 
 def check_values(spec: Spec, x: Shaped[Tensor, "*shape"]) -> None:

@@ -6,7 +6,7 @@ A head knows how an entry enters the network (`features`), how many numbers the 
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float, Shaped
@@ -16,8 +16,10 @@ from torch.nn import functional
 
 from jensen.data.spec import Spec
 from jensen.distributions.heads import positive_scale
-from jensen.errors import JensenError
+from jensen.errors import JensenError, unknown
 from jensen.models.autoregressive.base import Conditionals
+
+Categories = Literal["indicators", "numbers"]
 
 
 @runtime_checkable
@@ -131,7 +133,9 @@ class GaussianMixture:
         return torch.cat([torch.zeros_like(loc), loc, raw_scale], 1)
 
 
-def head_for(spec: Spec, name: str, num_components: int, scale_floor: float) -> Head:
+def head_for(
+    spec: Spec, name: str, num_components: int, scale_floor: float, categories: Categories = "indicators"
+) -> Head:
     """The head that suits x.
 
     Args:
@@ -139,6 +143,7 @@ def head_for(spec: Spec, name: str, num_components: int, scale_floor: float) -> 
         name: of the model, for the message where it has no conditional for such x.
         num_components: of a mixture of Gaussians.
         scale_floor: the least scale of a Gaussian.
+        categories: how categories enter: as "indicators", or as "numbers" in [-1, 1], which suits those with an order.
 
     Raises:
         JensenError: where x is of a kind that has none, or its number of levels is not known.
@@ -150,7 +155,9 @@ def head_for(spec: Spec, name: str, num_components: int, scale_floor: float) -> 
     if spec.kind == "categorical":
         if spec.levels is None or not 2 <= spec.levels <= 256:
             raise JensenError(f"{name} is of 2 to 256 categories, got {spec.levels}: set Spec.levels, or merge some")
-        return Levels(spec.levels, scaled=False)
+        if categories not in get_args(Categories):
+            raise unknown("categories", categories, get_args(Categories))
+        return Levels(spec.levels, scaled=categories == "numbers")
     if spec.kind == "real":
         if num_components < 1 or not scale_floor >= 0:
             raise JensenError(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from jensen.data.spec import Spec
 from jensen.errors import JensenError
 from jensen.models.autoregressive.entrywise import Entrywise, RawWalk
-from jensen.models.autoregressive.heads import Head, head_for
+from jensen.models.autoregressive.heads import Categories, Head, head_for
 from jensen.models.autoregressive.orderings import orderings
 from jensen.models.conditions import Given, condition_for, num_conditions
 from jensen.models.exact import conditioned
@@ -136,6 +136,7 @@ def build(
     direct: bool = False,
     dropout: float = 0.0,
     given: Given = "none",
+    categories: Categories = "indicators",
     num_components: int = 10,
     scale_floor: float = 1e-2,
 ) -> nn.Module:
@@ -151,6 +152,7 @@ def build(
         direct: adds connections from the inputs straight to the outputs.
         dropout: the share of hidden units that a step of training leaves out.
         given: what x is given: "none", its "label", or the "vector" of numbers that comes with it.
+        categories: how they enter: as "indicators", or as "numbers" in [-1, 1], which suits those with an order.
         num_components: of the mixture of Gaussians of real x.
         scale_floor: the least scale of a Gaussian of real x, as the model sees x.
 
@@ -165,7 +167,7 @@ def build(
         raise JensenError(f"dropout is a share of the units in [0, 1), got {dropout}")
     if any(width < 1 for width in hidden):
         raise JensenError(f"a layer needs a width of at least 1, got {hidden}: mend hidden")
-    head = head_for(spec, "made", num_components, scale_floor)
+    head = head_for(spec, "made", num_components, scale_floor, categories)
     condition = condition_for(spec, given)
     orders = orderings(spec.num_dims, ordering, num_orderings, ordering_seed)
     density = MADE(

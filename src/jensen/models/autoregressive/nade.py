@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from jensen.data.spec import Spec
 from jensen.errors import JensenError
 from jensen.models.autoregressive.entrywise import Entrywise, RawWalk
-from jensen.models.autoregressive.heads import Head, head_for
+from jensen.models.autoregressive.heads import Categories, Head, head_for
 from jensen.models.autoregressive.orderings import orderings
 from jensen.models.conditions import Given, condition_for, num_conditions
 from jensen.models.exact import conditioned
@@ -156,6 +156,7 @@ def build(
     ordering: str = "natural",
     ordering_seed: int = 0,
     given: Given = "none",
+    categories: Categories = "indicators",
     num_components: int = 10,
     scale_floor: float = 1e-2,
 ) -> nn.Module:
@@ -167,6 +168,7 @@ def build(
         ordering: "natural" is raster order, "random" one permutation of it, or the entries in order: "2,0,1".
         ordering_seed: of the random ordering.
         given: what x is given: "none", its "label", or the "vector" of numbers that comes with it.
+        categories: how they enter: as "indicators", or as "numbers" in [-1, 1], which suits those with an order.
         num_components: of the mixture of Gaussians of real x.
         scale_floor: the least scale of a Gaussian of real x, as the model sees x.
 
@@ -177,7 +179,7 @@ def build(
     >>> model.log_prob(model.sample(4)).shape
     torch.Size([4])
     """
-    head = head_for(spec, "nade", num_components, scale_floor)
+    head = head_for(spec, "nade", num_components, scale_floor, categories)
     condition = condition_for(spec, given)
     orders = orderings(spec.num_dims, ordering, seed=ordering_seed)
     return conditioned(NADE(spec, head, orders, hidden=hidden, num_conditions=num_conditions(condition)), condition)

@@ -25,6 +25,7 @@ class Gaussian(nn.Module):
         spec: what x is.
     """
 
+    sums_out_missing = True
     mean: Tensor
     covariance: Tensor
 

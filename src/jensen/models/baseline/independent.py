@@ -126,6 +126,8 @@ class Independent(nn.Module):
         pseudo_count: added to the count of each level; 0.5 is Jeffreys's prior, 0 maximum likelihood itself.
     """
 
+    sums_out_missing = True
+
     def __init__(self, spec: Spec, *, pseudo_count: float) -> None:
         super().__init__()
         self.spec = spec

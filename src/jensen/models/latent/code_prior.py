@@ -56,14 +56,15 @@ class MaskedCodes(Autoregressive):
 
 
 class Codes(Distribution):
-    """The distribution that an autoregressive network of codes is."""
+    """The distribution that an autoregressive network of codes is, or is for given y (*batch, Y)."""
 
     arg_constraints = {}  # noqa: RUF012  # torch's own protocol
     has_rsample = False
 
-    def __init__(self, net: Autoregressive) -> None:
-        self.net = net
-        super().__init__(torch.Size(), torch.Size(net.spec.event_shape), validate_args=False)
+    def __init__(self, net: Autoregressive, y: Shaped[Tensor, "*batch conditions"] | None = None) -> None:
+        self.net, self.y = net, y
+        batch = torch.Size() if y is None else y.shape[:-1]
+        super().__init__(batch, torch.Size(net.spec.event_shape), validate_args=False)
 
     @property
     def support(self) -> constraints.Constraint:
@@ -71,12 +72,18 @@ class Codes(Distribution):
         levels = self.net.spec.levels or 1
         return constraints.independent(constraints.integer_interval(0, levels - 1), len(self.event_shape))
 
-    def log_prob(self, value: Shaped[Tensor, "*batch height width"]) -> Float[Tensor, "*batch"]:
+    def log_prob(self, value: Shaped[Tensor, "*shape height width"]) -> Float[Tensor, "..."]:
         """log p(c), (...), nats."""
-        batch = value.shape[: -len(self.event_shape)]
-        return self.net.log_prob(value.reshape(-1, *self.event_shape)).view(batch)
+        batch = torch.broadcast_shapes(value.shape[: -len(self.event_shape)], self.batch_shape)
+        rows = value.expand(*batch, *self.event_shape).reshape(-1, *self.event_shape)
+        return self.net.log_prob(rows, self._rows_of_y(batch)).view(batch)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Int[Tensor, "..."]:
-        """One code after another: (*sample_shape, h, w)."""
-        shape = torch.Size(sample_shape)
-        return self.net.sample(shape.numel()).view(*shape, *self.event_shape)
+    def sample(self, sample_shape: Sequence[int] = (), temperature: float = 1.0) -> Int[Tensor, "..."]:
+        """One code after another: (*sample_shape, *batch, h, w). `temperature` divides the logits."""
+        batch = torch.Size(sample_shape) + self.batch_shape
+        codes = self.net.sample(batch.numel(), temperature, y=self._rows_of_y(batch))
+        return codes.view(*batch, *self.event_shape)
+
+    def _rows_of_y(self, batch: torch.Size) -> Tensor | None:
+        """The y of each row, (B, Y)."""
+        return None if self.y is None else self.y.expand(*batch, -1).reshape(batch.numel(), -1)

@@ -16,7 +16,7 @@ from jensen.distributions.heads import full_precision
 from jensen.distributions.point_mass import PointMass
 from jensen.errors import JensenError, unknown
 from jensen.models.base import Clock, Turn
-from jensen.models.latent.code_prior import MaskedCodes
+from jensen.models.latent.code_prior import Codes, MaskedCodes
 from jensen.models.latent.likelihoods import choose
 from jensen.nets.code_maps import DenseMapDecoder, DenseMapEncoder, MapDecoder, MapEncoder, MapNet
 from jensen.nets.mlp import Activation
@@ -129,16 +129,20 @@ class VQVAE(nn.Module):
         encoder: nn.Module,
         codebook: Codebook,
         decoder: Callable[[Tensor], Distribution],
-        code_prior: MaskedCodes,
+        code_prior: Callable[[], Codes],
         commitment: float = 0.25,
     ) -> None:
         super().__init__()
         self.encoder, self.codebook, self.decoder, self.code_prior = encoder, codebook, decoder, code_prior
         self.commitment = commitment
 
-    def prior(self) -> Distribution:
+    def prior(self) -> Codes:
         """p(c): event_shape (h, w)."""
         return self.code_prior()
+
+    def prior_of(self, batch: Batch) -> Codes:
+        """p(c) as a step of training has it for the x of a batch."""
+        return self.prior()
 
     def posterior(self, x: Shaped[Tensor, "batch *event"]) -> PointMass:
         """q(c | x), a point mass on c(x): batch_shape (B,), event_shape (h, w)."""
@@ -151,12 +155,12 @@ class VQVAE(nn.Module):
     @torch.no_grad()
     def sample(self, num_samples: int, temperature: float = 1.0) -> Shaped[Tensor, "num_samples *event"]:
         """x ~ p(x | c), c ~ p(c): (N, *event). `temperature` divides the logits of the codes."""
-        return self.likelihood(self.code_prior.sample(num_samples, temperature)).sample()
+        return self.likelihood(self.prior().sample((num_samples,), temperature)).sample()
 
     @torch.no_grad()
     def sample_mean(self, num_samples: int, temperature: float = 1.0) -> Shaped[Tensor, "num_samples *event"]:
         """E[x | c], c ~ p(c): (N, *event)."""
-        return self.likelihood(self.code_prior.sample(num_samples, temperature)).mean
+        return self.likelihood(self.prior().sample((num_samples,), temperature)).mean
 
     @torch.no_grad()
     def reconstruct(self, x: Shaped[Tensor, "batch *event"]) -> Shaped[Tensor, "batch *event"]:
@@ -185,7 +189,7 @@ class VQVAE(nn.Module):
         quantised = self.codebook(v)
         straight_through = v + (quantised.vectors - v).detach()
         reconstruction = self.decoder(straight_through).log_prob(batch.x).mean()
-        log_prior = self.prior().log_prob(quantised.codes).mean()
+        log_prior = self.prior_of(batch).log_prob(quantised.codes).mean()
         commitment = _squares(v - quantised.vectors.detach())
         loss = -reconstruction - log_prior + self.commitment * commitment
         if self.codebook.learning == "loss":

@@ -31,6 +31,7 @@ class FiniteMixture(nn.Module, ABC):
             point mass on its mode, where the bound is log p(x, z), the best that a point mass can reach.
     """
 
+    sums_out_missing = True
     weights: Tensor
 
     def __init__(self, spec: Spec, num_components: int, assignment: Assignment) -> None:

@@ -1,0 +1,54 @@
+"""Presets of `row-lstm`. What the paper does not name is what did best on validation parts."""
+
+from __future__ import annotations
+
+from jensen.presets.base import Preset
+
+PRESETS = {
+    "tiny": Preset(
+        description="8 x 8 digits, binarised afresh at every draw, in seconds",
+        data={"source": "digits", "binarize": "dynamic"},
+        model={"width": 16, "layers": 1, "kernel_size": 5, "output_width": 16},
+        training={"steps": 100, "learning_rate": 1e-2},
+    ),
+    "digits": Preset(
+        description="8 x 8 digits of 17 levels, in three minutes of a core",
+        data={"source": "digits", "as_levels": True},
+        model={"width": 64, "layers": 2, "kernel_size": 5, "output_width": 64},
+        training={
+            "steps": 5000,
+            "batch_size": 50,
+            "learning_rate": 2e-3,
+            "schedule": "linear",
+            "weight_decay": 0.5,
+            "validate_every": 100,
+            "keep": "best",
+        },
+    ),
+    "binarized-mnist": Preset(
+        description="7 layers of h = 16, as the diagonal BiLSTM of van den Oord et al. (2016) has them; for a GPU",
+        data={"source": "binarized-mnist"},
+        model={"width": 32, "layers": 7},
+        training={
+            "steps": 100_000,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "schedule": "linear",
+            "validate_every": 2000,
+            "keep": "best",
+        },
+    ),
+    "binarized-mnist-small": Preset(
+        description="the same with 2 layers, in 25 minutes of a core",
+        data={"source": "binarized-mnist"},
+        model={"width": 32, "layers": 2},
+        training={
+            "steps": 16_000,
+            "batch_size": 32,
+            "learning_rate": 3e-3,
+            "schedule": "linear",
+            "validate_every": 2000,
+            "keep": "best",
+        },
+    ),
+}
