@@ -12,7 +12,7 @@ PRESETS = {
         training={"steps": 200, "learning_rate": 1e-2},
     ),
     "digits": Preset(
-        description="8 x 8 digits of 17 levels, in three minutes of a core",
+        description="8 x 8 digits of 17 levels, in six minutes of a core",
         data={"source": "digits", "as_levels": True},
         model={"width": 128, "depth": 3, "dropout": 0.25},
         training={
@@ -43,11 +43,11 @@ PRESETS = {
         },
     ),
     "python-docstrings": Preset(
-        description="byte pairs of the docstrings of Python's library, in half an hour of two cores",
+        description="byte pairs of the docstrings of Python's library, in 50 minutes of a core",
         data={"source": "python-docstrings", "tokens": "bpe:1024", "window": 256},
         model={"width": 256, "depth": 4, "heads": 4, "positions": "rotary", "dropout": 0.1},
         training={
-            "steps": 3500,
+            "steps": 2500,
             "batch_size": 16,
             "learning_rate": 1e-3,
             "betas": (0.9, 0.95),
