@@ -1,6 +1,6 @@
 """Bits per byte of held-out docstrings: a transformer against Kneser-Ney counts and compressors.
 
-    python -m benchmarks.text                              # fits the preset, half an hour of two cores, or
+    python -m benchmarks.text                              # fits the preset, 50 minutes of a core, or
     python -m benchmarks.text --run runs/text              # takes the run that is there already
     python -m benchmarks.text --run runs/bytes --set tokens=bytes
 

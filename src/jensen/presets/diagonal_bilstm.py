@@ -12,7 +12,7 @@ PRESETS = {
         training={"steps": 100, "learning_rate": 1e-2},
     ),
     "digits": Preset(
-        description="8 x 8 digits of 17 levels, in three minutes of a core",
+        description="8 x 8 digits of 17 levels",
         data={"source": "digits", "as_levels": True},
         model={"width": 64, "layers": 2, "kernel_size": 5, "output_width": 64},
         training={
@@ -39,7 +39,7 @@ PRESETS = {
         },
     ),
     "binarized-mnist-small": Preset(
-        description="the same with one layer of h = 32, in 25 minutes of a core",
+        description="the same with one layer of h = 32",
         data={"source": "binarized-mnist"},
         model={"width": 64, "layers": 1},
         training={

@@ -12,7 +12,7 @@ PRESETS = {
         training={"steps": 100, "learning_rate": 1e-2},
     ),
     "digits": Preset(
-        description="8 x 8 digits of 17 levels under rotations and transpositions, in five minutes of a core",
+        description="8 x 8 digits of 17 levels under rotations and transpositions",
         data={"source": "digits", "as_levels": True},
         training={
             "steps": 6000,

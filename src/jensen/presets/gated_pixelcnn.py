@@ -12,7 +12,7 @@ PRESETS = {
         training={"steps": 100, "learning_rate": 1e-2},
     ),
     "digits": Preset(
-        description="8 x 8 digits of 17 levels, in three minutes of a core",
+        description="8 x 8 digits of 17 levels",
         data={"source": "digits", "as_levels": True},
         model={"width": 32, "layers": 4, "kernel_size": 5, "output_width": 64},
         training={
@@ -38,7 +38,7 @@ PRESETS = {
         },
     ),
     "binarized-mnist-small": Preset(
-        description="8 layers, each stack 16 wide, 5 epochs, in 25 minutes of a core",
+        description="8 layers, each stack 16 wide, 5 epochs",
         data={"source": "binarized-mnist"},
         model={"width": 16, "layers": 8},
         training={

@@ -12,7 +12,7 @@ PRESETS = {
         training={"steps": 200, "learning_rate": 1e-2},
     ),
     "digits": Preset(
-        description="8 x 8 digits of 17 levels, in six minutes of a core",
+        description="8 x 8 digits of 17 levels",
         data={"source": "digits", "as_levels": True},
         model={"width": 128, "depth": 3, "dropout": 0.25},
         training={

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,9 +15,6 @@ from jensen.data.spec import Spec
 from jensen.models.autoregressive.pixels import Pixelwise, check_layers
 from jensen.nets.causal import ColumnWalk, MaskedConv2d, OutputLayers
 from jensen.nets.pixel_lstm import DiagonalBiLSTM, RowLSTM
-
-# Images that are held at once where no gradient is taken: bounds the memory.
-_AT_ONCE = 64
 
 
 class PixelRNN(Pixelwise):
@@ -61,9 +57,6 @@ class PixelRNN(Pixelwise):
         self, x: Float[Tensor, "batch channels height width"], y: Float[Tensor, "batch conditions"] | None
     ) -> Float[Tensor, "batch outputs height width"]:
         """All pixels, line by line; features are (H W, B, 2 h), so that a line is one block of memory."""
-        if len(x) > _AT_ONCE and not torch.is_grad_enabled():
-            parts = zip(x.split(_AT_ONCE), [None] * len(x) if y is None else y.split(_AT_ONCE), strict=False)
-            return torch.cat([self.raw(*part) for part in parts])
         height, width = x.shape[2:]
         h = self.first(functional.pad(x, (0, self.margin)))
         if self.of_condition is not None:
