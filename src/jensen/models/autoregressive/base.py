@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from itertools import repeat
 from typing import cast
 
 import torch
@@ -91,8 +92,7 @@ class Autoregressive(nn.Module, ABC):
         check_values(self.spec, x)
         rows = max(1, _CHUNK_OUTPUTS // (self.spec.num_dims * (self.spec.levels or 1)))
         if len(x) > rows and not self.training and not torch.is_grad_enabled():
-            parts = zip(x.split(rows), [None] * len(x) if y is None else y.split(rows), strict=False)
-            return torch.cat([self.log_prob(*part) for part in parts])
+            return torch.cat([self.log_prob(*part) for part in parts_of(x, y, rows)])
         which: list[int | Tensor] = list(range(len(self.orders)))
         if self.training and len(which) > 1:
             which = [torch.randint(len(which), (1,), device=self.order.device)]
@@ -193,6 +193,11 @@ class Autoregressive(nn.Module, ABC):
         x = known.nan_to_num().to(self._blank(0).dtype).view(num_samples, *self.spec.event_shape)
         each = [self.conditionals(x, y, k).log_prob(x).flatten(1) for k in range(count)]
         return Categorical(logits=torch.stack([e.where(~known.isnan(), 0.0).sum(1) for e in each], 1)).sample()
+
+
+def parts_of(x: Tensor, y: Tensor | None, count: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """x and the y of each, so many at a time."""
+    return zip(x.split(count), repeat(None) if y is None else y.split(count), strict=False)
 
 
 def tempered(conditional: Conditionals, temperature: float) -> Conditionals:

@@ -6,7 +6,6 @@ Source: van den Oord, Kalchbrenner and Kavukcuoglu (2016), Pixel recurrent neura
 from __future__ import annotations
 
 from abc import abstractmethod
-from itertools import repeat
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from jensen.data.spec import Spec
 from jensen.distributions.heads import full_precision
 from jensen.errors import JensenError
-from jensen.models.autoregressive.base import Autoregressive, Conditionals, Walk
+from jensen.models.autoregressive.base import Autoregressive, Conditionals, Walk, parts_of
 from jensen.models.autoregressive.heads import Bits, Levels
 
 _PIXELS = 2**14  # at a time, in evaluation on a processor
@@ -106,8 +105,7 @@ class Pixelwise(Autoregressive):
         if torch.is_grad_enabled() or x.device.type != "cpu":
             return self.raw(x, y)
         count = max(1, _PIXELS // (x.shape[2] * x.shape[3]))
-        each_y = repeat(None) if y is None else y.split(count)
-        return torch.cat([self.raw(some, its_y) for some, its_y in zip(x.split(count), each_y, strict=False)])
+        return torch.cat([self.raw(*part) for part in parts_of(x, y, count)])
 
     @torch.no_grad()
     def initialize(self, x: Shaped[Tensor, "batch channels height width"]) -> None:
