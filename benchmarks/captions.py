@@ -30,7 +30,10 @@ from jensen.data.shapes import COLORS, SHAPES
 from jensen.evaluation.proportion import proportion
 from jensen.registry import create, entry
 
-SETS = ("captioned-shapes", "captioned-digits")  # and presets of that name
+JUDGES: dict[str, dict[str, Any]] = {  # of each set, which are presets' names too
+    "captioned-shapes": entry("classifier").preset("color-shapes").model,
+    "captioned-digits": {"net": "convolutional", "hidden": (32, 64)},
+}
 AT_ONCE = 100
 
 
@@ -64,7 +67,7 @@ def recognised(judge: Any, model: Any, captions: Tensor, asked: Tensor, guidance
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=SETS, default="captioned-shapes")
+    parser.add_argument("--set", choices=tuple(JUDGES), default="captioned-shapes")
     parser.add_argument("--run", help="a run of parti, in place of the preset")
     parser.add_argument(
         "--guidance", type=lambda text: [float(w) for w in text.split(",")], default=[0.0, 1.0, 2.0, 4.0]
@@ -91,8 +94,10 @@ def main() -> None:
     trained = time.process_time() - start
     classes = labelled(split, options.set)
     torch.manual_seed(options.seed)
-    judge: Any = create("classifier", classes.spec, net="convolutional", hidden=(32, 64))
-    judge = jensen.fit(judge, classes, steps=options.judge_steps, learning_rate=2e-3, schedule="linear").model.eval()
+    judge: Any = create("classifier", classes.spec, **JUDGES[options.set])
+    judge = jensen.fit(
+        judge, classes, steps=options.judge_steps, learning_rate=2e-3, warmup=0.05, schedule="linear"
+    ).model.eval()
     model.eval()
     batch, asked = split.test.batch(torch.arange(options.captions)), classes.test.y[: options.captions]  # type: ignore[index]
     with torch.no_grad():
