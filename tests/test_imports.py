@@ -17,6 +17,7 @@ LINE = [
     {"errors"},
     {"data"},
     {"nets", "distributions", "presets"},
+    {"graphs"},
     {"models"},
     {"objectives", "inference"},
     {"registry"},

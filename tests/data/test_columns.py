@@ -59,6 +59,16 @@ def test_a_column_may_be_said_to_be_something_else(source: Path) -> None:
     assert split.spec.column_types[2] == Column("real")
 
 
+def test_categories_may_be_listed(source: Path) -> None:
+    split = load(source, columns="mixed,colour=white|red|blue|rosé,grade=6|5|4|3", validation=0, test=0)
+    assert split.spec.column_types is not None
+    assert split.spec.column_types[1] == Column("categorical", ("white", "red", "blue", "rosé"))
+    assert split.train.all().x[:4, 1].tolist() == [1, 0, 3, 1]
+    assert split.train.all().x[:4, 4].tolist() == [3, 2, 1, 0]
+    with pytest.raises(JensenError, match="column 'colour' holds 'rosé', which is none of its categories"):
+        load(source, columns="mixed,colour=red|white")
+
+
 def test_the_spec_survives_json(source: Path) -> None:
     spec = load(source, columns="mixed", validation=0, test=0).spec
     assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
@@ -103,7 +113,7 @@ def test_other_rows_get_the_training_datas_categories(tmp_path: Path, source: Pa
     other = load_like(split, table(tmp_path / "o.csv", header, ["white,2.0,3,1,5,2.0", "rosé,3.0,0,0,9,1"]))
     assert other.batch(torch.arange(2)).x[:, 1:].tolist() == [[2, 3, 1, 5, 1], [1, 0, 0, 9, 0]]
     assert other.to_raw(other.all().x)[:, 0].tolist() == pytest.approx([2, 3])
-    with pytest.raises(JensenError, match="column 'colour' holds 'blue', which is none of the training data's"):
+    with pytest.raises(JensenError, match="column 'colour' holds 'blue', which is none of its categories"):
         load_like(split, table(tmp_path / "b.csv", header, ["blue,2.0,3,1,5,2"]))
     with pytest.raises(JensenError, match=r"column 'visits' is count and holds '0\.5' at row 0"):
         load_like(split, table(tmp_path / "c.csv", header, ["red,2.0,0.5,1,5,2"]))

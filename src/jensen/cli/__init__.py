@@ -18,6 +18,7 @@ from jensen.cli import (
     disentanglement,
     evidence,
     forecasts,
+    graph,
     judge,
     listing,
     pictures,
@@ -53,6 +54,7 @@ for command in (
     listing.describe,
 ):
     app.command()(command)
+app.add_typer(graph.app, name="graph")
 
 # typer brings its own copy of click, or imports it, by its version.
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])

@@ -17,21 +17,26 @@ from jensen.errors import JensenError, unknown
 MOST_CATEGORIES = 256
 
 
-def asked(columns: str, names: list[str]) -> dict[str, ColumnKind]:
-    """The kinds of "mixed,NAME=KIND,...", by column."""
+def asked(columns: str, names: list[str]) -> dict[str, Column]:
+    """The columns of "mixed,NAME=KIND,..."; a KIND may list the categories themselves, "yes|no"."""
     first, *rest = columns.split(",")
     if first.strip() != "mixed":
         raise unknown("value of columns", first, ("mixed", "mixed,NAME=KIND,..."))
-    kinds: dict[str, ColumnKind] = {}
+    kinds: dict[str, Column] = {}
     for item in rest:
         name, equals, kind = (part.strip() for part in item.rpartition("="))
+        if "|" in item:  # a category may have a sign of equality in it
+            name, equals, kind = (part.strip() for part in item.partition("="))
         if not equals:
             raise JensenError(f"columns takes mixed,NAME=KIND,..., got '{item.strip()}': KIND is {_either()}")
         if name not in names:
             raise unknown("column", name, names)
-        if kind not in get_args(ColumnKind):
+        if "|" in kind:
+            kinds[name] = Column("categorical", tuple(map(_name, kind.split("|"))))
+        elif kind not in get_args(ColumnKind):
             raise unknown("kind of a column", kind, get_args(ColumnKind))
-        kinds[name] = kind  # type: ignore[assignment]
+        else:
+            kinds[name] = Column(kind)  # type: ignore[arg-type]
     return kinds
 
 
@@ -42,11 +47,10 @@ def encoded(
 
     Errors: a value that its column's kind does not have, or a column of more than 256 categories.
     """
-    known = columns if isinstance(columns, Mapping) else {}
-    kinds = asked(columns, frame.columns) if isinstance(columns, str) else {}
+    known = columns if isinstance(columns, Mapping) else asked(columns, frame.columns)
     values, types = [], []
     for series in frame:
-        column = known.get(series.name) or Column(kinds.get(series.name) or _looks_like(path, series))
+        column = known.get(series.name) or Column(_looks_like(path, series))
         if column.kind == "categorical":
             column, codes = _categories(path, series, column)
             values.append(codes)
@@ -103,8 +107,8 @@ def _categories(path: Path, series: pl.Series, column: Column) -> tuple[Column, 
     strange = sorted(set(names) - set(categories))
     if strange:
         raise JensenError(
-            f"{path}: column '{series.name}' holds '{strange[0]}', which is none of the training data's categories "
-            f"({', '.join(categories)}): leave such rows out"
+            f"{path}: column '{series.name}' holds '{strange[0]}', which is none of its categories "
+            f"({', '.join(categories)}): mend it, or leave such rows out"
         )
     if len(categories) > MOST_CATEGORIES:
         raise JensenError(

@@ -97,7 +97,8 @@ def mean_metric(
         float(values.mean()) * scale,
         kind,
         unit,
-        float(values.std(ddof=1)) / math.sqrt(n) * abs(scale) if n > 1 else None,
+        # A mean of -inf, as of rows that a table calls impossible, has no error.
+        float(values.std(ddof=1)) / math.sqrt(n) * abs(scale) if n > 1 and np.isfinite(values).all() else None,
         None if mc_variance is None else math.sqrt(float(mc_variance.sum())) / n * abs(scale),
         num_samples,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jensen.errors import JensenError, unknown
-from jensen.registry import adversarial, autoregressive, baseline, discriminative, flow, latent, mixture, topic
+from jensen.registry import adversarial, autoregressive, baseline, discriminative, flow, graph, latent, mixture, topic
 from jensen.registry.line import Entry
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jensen.data.spec import Spec
 
-FAMILIES = (latent, autoregressive, flow, adversarial, mixture, baseline, topic, discriminative)
+FAMILIES = (latent, autoregressive, flow, adversarial, mixture, baseline, graph, topic, discriminative)
 MODELS: dict[str, Entry] = {entry.name: entry for family in FAMILIES for entry in family.ENTRIES}
 
 

@@ -1,0 +1,1 @@
+"""Models of a given directed graph."""
