@@ -10,8 +10,15 @@ import torch
 
 from benchmarks.figures import (
     blur,
+    em_bound,
+    explaining_away,
+    funnel,
     gan_gradients,
     gan_stages,
+    growing_dimension,
+    kl_directions,
+    markov_chains,
+    narrow_normal,
     rate_distortion,
     receptive_fields,
     signal_to_noise,
@@ -29,6 +36,13 @@ FIGURES: dict[str, ModuleType] = {
     "gan-gradients": gan_gradients,
     "gan-stages": gan_stages,
     "receptive-fields": receptive_fields,
+    "narrow-normal": narrow_normal,
+    "funnel": funnel,
+    "kl-directions": kl_directions,
+    "em-bound": em_bound,
+    "growing-dimension": growing_dimension,
+    "markov-chains": markov_chains,
+    "explaining-away": explaining_away,
 }
 
 

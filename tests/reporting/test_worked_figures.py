@@ -150,7 +150,7 @@ def test_d_follows_p_over_p_plus_q_through_four_stages() -> None:
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     of_bounds = {"rate-distortion", "tightness", "signal-to-noise", "blur"}
-    assert of_bounds | {"gan-gradients", "gan-stages", "receptive-fields"} == set(FIGURES)
+    assert of_bounds | {"gan-gradients", "gan-stages", "receptive-fields"} <= set(FIGURES)
     monkeypatch.setattr(sys, "argv", ["figures", "tightness", "--tiny", "--out", str(tmp_path / "figures")])
     main()
     assert "| log p(x) |" in capsys.readouterr().out

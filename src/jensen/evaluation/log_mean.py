@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jensen.inference.estimate import Estimate
+
 # Entries of x scored at once, over draws and examples: a megabyte or two of logits, which stay in the cache of a CPU.
 CPU_ENTRIES = 2**19
 GPU_ENTRIES = 2**28
-
-
-class Estimate(NamedTuple):
-    """A value for each example and its standard error over draws, each (B,), nats."""
-
-    value: Tensor
-    standard_error: Tensor
 
 
 class LogMean:
@@ -38,7 +32,7 @@ class LogMean:
         self.second = torch.logaddexp(self.second, 2 * largest + weights.square_().sum(0).log_())
 
     def estimate(self) -> Estimate:
-        """log mean w, and sd(w) / (mean(w) sqrt(K))."""
+        """log mean w, and sd(w) / (mean(w) sqrt(K)), each (B,)."""
         k = self.count
         value = self.first - math.log(k)
         if k == 1:

@@ -7,12 +7,31 @@ the evidence lower bound: Neal and Hinton (1998).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jensen.models.base import Evidenced, Mixture
+from jensen.errors import JensenError
+from jensen.models.base import Evidenced, Exact
+
+
+@runtime_checkable
+class Maximising(Protocol):
+    """What EM asks of a model. It need not be a module, nor z discrete: q is whatever the M-step wants to know of z.
+
+    The bound that is climbed is the mean of the model's `log_prob(x)`, which it is where q is the posterior; or, of a
+    model with `e_step_and_bound(x) -> (q, figures)`, the first of the figures.
+    """
+
+    def e_step(self, x: Tensor) -> Any:
+        """q(z), best at the present parameters: its responsibilities, or the expectations that the M-step needs."""
+        ...
+
+    def m_step(self, x: Tensor, q: Any, /) -> None:
+        """Sets the parameters to the maximisers of E_q log p(x, z)."""
+        ...
 
 
 class EM:
@@ -27,7 +46,7 @@ class EM:
         x: all of the data, (N, *event).
     """
 
-    def __init__(self, model: Mixture, x: Float[Tensor, "batch *event"]) -> None:
+    def __init__(self, model: Maximising, x: Float[Tensor, "batch *event"]) -> None:
         self.model, self.x = model, x
         self._e_step()
 
@@ -38,15 +57,27 @@ class EM:
 
     def step(self) -> dict[str, Float[Tensor, ""]]:
         """An M-step and the E-step after it, on all of x; the figures at the new parameters, nats per example."""
-        self.model.m_step(self.x, self._log_responsibilities)
+        self.model.m_step(self.x, self._q)
         self._e_step()
         return self.figures
 
     def _e_step(self) -> None:
-        self._log_responsibilities, self.figures = self.model.e_step_and_bound(self.x)
+        self._q, self.figures = _e_step_and_bound(self.model, self.x)
         if isinstance(self.model, Evidenced):
             self.model.evidence_bound.copy_(len(self.x) * self.bound)
             self.model.num_fitted.fill_(len(self.x))
+
+
+def _e_step_and_bound(model: Maximising, x: Tensor) -> tuple[Any, dict[str, Tensor]]:
+    """The E-step, and what it reaches, nats per example: as the model says, or else the mean of log p(x)."""
+    if hasattr(model, "e_step_and_bound"):
+        return model.e_step_and_bound(x)
+    if not isinstance(model, Exact):
+        raise JensenError(
+            f"EM must see its bound, and {type(model).__name__} has none: give it log_prob(x) -> (N,), or "
+            "e_step_and_bound(x) -> (q, {'elbo': mean over x}) where log p(x) is not known"
+        )
+    return model.e_step(x), {"log_prob": model.log_prob(x).mean()}
 
 
 @dataclass(frozen=True)
@@ -62,8 +93,9 @@ class EMResult:
     converged: bool
 
 
+@torch.no_grad()
 def em(
-    model: Mixture, x: Float[Tensor, "batch *event"], *, max_steps: int = 1000, tolerance: float = 1e-10
+    model: Maximising, x: Float[Tensor, "batch *event"], *, max_steps: int = 1000, tolerance: float = 1e-10
 ) -> EMResult:
     """Repeats E-steps and M-steps, from where the model stands, until a pair gains less than the tolerance.
 
@@ -74,12 +106,26 @@ def em(
         x: all of the data, (N, *event).
         max_steps: the most steps that are taken.
         tolerance: nats per example.
+
+    Raises:
+        JensenError: the model has no bound; the bound is NaN, or falls by more than rounding: then one of the two steps
+            is not what it says.
     """
     fitting = EM(model, x)
     history = [fitting.bound]
-    for _ in range(max_steps):
+    if history[0].isnan():
+        raise JensenError("the bound is NaN before the first step: start the model where log p(x) is a number")
+    for number in range(1, max_steps + 1):
         fitting.step()
         history.append(fitting.bound)
-        if history[-1] - history[-2] < tolerance:
+        gain = float(history[-1] - history[-2])
+        rounding = torch.finfo(history[-1].dtype).eps ** 0.5 * max(1.0, abs(float(history[-2])))
+        if gain < -rounding or history[-1].isnan():
+            raise JensenError(
+                f"step {number} of EM took the bound from {float(history[-2]):.9g} to {float(history[-1]):.9g} nats, "
+                "and it cannot fall: check that e_step gives q(z) = p(z | x), and m_step the maximisers of E_q "
+                "log p(x, z)"
+            )
+        if gain < tolerance:
             return EMResult(torch.stack(history), converged=True)
     return EMResult(torch.stack(history), converged=False)

@@ -15,4 +15,9 @@ PRESETS = {
         data={"source": "python-topics"},
         model={"num_topics": 20, "alpha": 0.05, "eta": 0.2},
     ),
+    "python-topics-gibbs": Preset(
+        description="the same by collapsed Gibbs sampling",
+        data={"source": "python-topics"},
+        model={"num_topics": 20, "alpha": 0.05, "eta": 0.2, "inference": "gibbs", "passes": 200},
+    ),
 }

@@ -11,7 +11,7 @@ ENTRIES = (
         "Blei, Ng & Jordan (2003)",
         "jensen.models.topic.lda:build",
         "jensen.presets.lda:PRESETS",
-        objective="variational Bayes, all at once",
+        objective="variational Bayes or Gibbs, all at once",
         prior="Dirichlet",
         kl="closed",
         samples="proportions, then words",

@@ -7,6 +7,7 @@ structure of latent variable models by variational Bayes.
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 from torch.distributions import Dirichlet, kl_divergence
 
 from jensen.data.spec import Spec
-from jensen.errors import JensenError
+from jensen.errors import JensenError, unknown
 from jensen.models.mixture.base import check_choices, check_rows, clusters, has_missing, normalised
+from jensen.models.mixture.gibbs import GibbsGaussianMixture, Prior
 from jensen.models.mixture.quadratic import squared_distances, squared_distances_multiplied_out, weighted_moments
+
+Inference = Literal["mean-field", "gibbs"]
 
 
 class BayesianGaussianMixture(nn.Module):
@@ -223,7 +227,9 @@ def build(
     beta0: float = 1.0,
     w0: float = 1.0,
     nu0: float | None = None,
-) -> BayesianGaussianMixture:
+    inference: Inference = "mean-field",
+    num_draws: int = 1000,
+) -> BayesianGaussianMixture | GibbsGaussianMixture:
     """A Bayesian mixture of Gaussians for standardised real x.
 
     Args:
@@ -233,6 +239,8 @@ def build(
         beta0: how many rows the prior's mean, 0, is worth.
         w0: the Wishart prior's scale matrix is w0 times the identity.
         nu0: the Wishart prior's degrees of freedom; none is D, the number of entries of x.
+        inference: "mean-field" fits one q and bounds the evidence; "gibbs" draws from the posterior itself.
+        num_draws: how many draws "gibbs" keeps.
 
     Raises:
         JensenError: where x is not real-valued, or a number is out of range.
@@ -256,6 +264,11 @@ def build(
     ):
         if not value > least:
             raise JensenError(f"{name} must be above {least}, got {value:g}: below that the prior is no distribution")
+    if inference not in get_args(Inference):
+        raise unknown("inference", inference, get_args(Inference))
+    if inference == "gibbs":
+        prior = Prior(alpha0, beta0, w0, nu0)
+        return GibbsGaussianMixture(spec, num_components=num_components, prior=prior, num_draws=num_draws)
     return BayesianGaussianMixture(spec, num_components=num_components, alpha0=alpha0, beta0=beta0, w0=w0, nu0=nu0)
 
 
