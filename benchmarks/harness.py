@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "jensen", "pythae", "causal-learn", "blackjax", "jax")  # of which versions are kept
 TOLERANCE = 0.15  # cores that other processes may take from what a contender needs
 ATTEMPTS = 3  # times as many rounds as were asked for, at most
 
@@ -163,7 +164,7 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "load_average": os.getloadavg(),
         "system": platform.platform(),
-        "versions": {"python": platform.python_version(), **{n: _version(n) for n in ("torch", "jensen", "pythae")}},
+        "versions": {"python": platform.python_version(), **{n: found for n in PACKAGES if (found := _version(n))}},
     }
 
 
@@ -231,8 +232,8 @@ def _cpu_model() -> str:
     return names[0] if names else platform.machine()
 
 
-def _version(package: str) -> str:
+def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "absent"
+        return None
