@@ -11,6 +11,8 @@ import pytest
 
 import jensen
 from jensen.graphs import read_bif
+from jensen.reporting.graphs import GREY, MARKED
+from jensen.reporting.style import SECOND
 from tests.command_line import contents, done, refusal
 from tests.graphs.asia import asia, asia_text
 
@@ -65,6 +67,17 @@ def test_blanket(here: Path) -> None:
     assert "bronc  parent of a child" in done("graph blanket asia.bif either")
     Path("g.json").write_text('{"nodes": ["c"], "directed": [["a", "b"]]}')
     assert done("graph blanket g.json c") == "the Markov blanket of c is empty: it is independent of all other nodes\n"
+
+
+def test_figures_of_trails_and_blankets(here: Path) -> None:
+    done("graph separation asia.bif asia smoke --given either --out trail.svg --json")
+    done("graph separation asia.bif asia smoke --out separated.svg")
+    done("graph blanket asia.bif lung --out blanket.svg")
+    trail, separated, blanket = ((here / f"{name}.svg").read_text() for name in ("trail", "separated", "blanket"))
+    assert trail.count(f"stroke: {SECOND}") == 2 * 4  # the line and the head of each arrow of the trail
+    assert SECOND not in separated
+    assert [text.count(f"fill: {GREY}") for text in (trail, separated, blanket)] == [1, 0, 3]
+    assert [text.count(f"fill: {MARKED}") for text in (trail, separated, blanket)] == [2, 2, 1]
 
 
 def test_query(here: Path) -> None:

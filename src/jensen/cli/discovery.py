@@ -83,7 +83,7 @@ def discover(
     if out is not None:
         from jensen.reporting.graphs import draw_graph
 
-        _write(draw_graph(found.graph, true), out)
+        write_figure(draw_graph(found.graph, true), out)
     if as_json:
         print(json.dumps(_as_json(found, distance)))
         return
@@ -113,7 +113,7 @@ def plates(
     from jensen.reporting.plates import draw_plates
 
     check_name(out, (".svg", ".png"))
-    _write(draw_plates(PLATE_MODELS[name]()), out)
+    write_figure(draw_plates(PLATE_MODELS[name]()), out)
     print(out)
 
 
@@ -173,7 +173,8 @@ def _edges(graph: PartiallyDirected) -> dict[tuple[str, ...], str]:
     return dict(sorted(edges.items()))
 
 
-def _write(figure: Figure, out: Path) -> None:
+def write_figure(figure: Figure, out: Path) -> None:
+    """As .svg or .png, whole or not at all."""
     from jensen.reporting.graphs import svg
     from jensen.reporting.style import png
     from jensen.training.checkpoint import write_atomically

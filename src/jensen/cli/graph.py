@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jensen.graphs import Trail
 
 Graph = Annotated[Path, typer.Argument(help="a .bif file, or .json with directed edges", metavar="GRAPH")]
+Figure = Annotated[Path | None, typer.Option("--out", help="the graph as .svg or .png", metavar="FILE")]
 Network = Annotated[Path, typer.Argument(help="a .bif file", metavar="FILE")]
 
 # The model of the registry and the preset that each kind of conditional is fitted by.
@@ -32,6 +33,7 @@ def separation(
     x: Annotated[str, typer.Argument(help="a node, or several: a,b", metavar="X")],
     y: Annotated[str, typer.Argument(help="a node, or several: a,b", metavar="Y")],
     given: Annotated[list[str] | None, typer.Option("--given", help="what is known: a,b", metavar="Z")] = None,
+    out: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Whether X and Y are d-separated given Z; where they are not, a path that is open, step by step."""
@@ -40,6 +42,8 @@ def separation(
     dag = read_graph(graph)
     known = _names(given or [])
     trail = active_trail(dag, _names([x]), _names([y]), known)
+    if out is not None:
+        _draw(dag, out, observed=known, marked=_names([x, y]), trail=() if trail is None else trail.edges)
     if as_json:
         print(json.dumps({"separated": trail is None, "trail": None if trail is None else _steps(trail)}))
         return
@@ -53,7 +57,10 @@ def separation(
 
 
 def blanket(
-    graph: Graph, node: Annotated[str, typer.Argument(help="a node", metavar="NODE")], as_json: Json = False
+    graph: Graph,
+    node: Annotated[str, typer.Argument(help="a node", metavar="NODE")],
+    out: Figure = None,
+    as_json: Json = False,
 ) -> None:
     """The Markov blanket of a node: parents, children, and the children's other parents."""
     from jensen.graphs import markov_blanket, read_graph
@@ -61,6 +68,8 @@ def blanket(
     dag = read_graph(graph)
     found = markov_blanket(dag, node)
     ordered = [name for name in dag if name in found]
+    if out is not None:
+        _draw(dag, out, observed=ordered, marked=[node])
     if as_json:
         print(json.dumps({"blanket": ordered}))
         return
@@ -195,6 +204,16 @@ def _evidence(given: Sequence[str]) -> dict[str, str]:
         if evidence.setdefault(node, state) != state:
             raise JensenError(f"--given says both {node}={evidence[node]} and {node}={state}: leave one out")
     return evidence
+
+
+def _draw(dag: nx.DiGraph, out: Path, **what: Any) -> None:
+    """Writes the figure; `what` as of `draw_graph`."""
+    from jensen.graphs import PartiallyDirected
+    from jensen.reporting.draw import check_name
+    from jensen.reporting.graphs import draw_graph
+
+    check_name(out, (".svg", ".png"))
+    discovery.write_figure(draw_graph(PartiallyDirected(tuple(dag), frozenset(dag.edges), frozenset()), **what), out)
 
 
 def _steps(trail: Trail) -> list[dict[str, str | None]]:

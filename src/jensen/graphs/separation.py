@@ -38,6 +38,12 @@ class Trail:
         kinds: dict[tuple[bool, bool], Step] = {(False, True): "fork", (True, False): "collider"}
         return tuple(kinds.get(pair, "chain") for pair in zip(self.forward[:-1], self.forward[1:], strict=True))
 
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """The arrows along it, each from its cause to its effect."""
+        pairs = zip(self.nodes[:-1], self.nodes[1:], self.forward, strict=True)
+        return tuple((a, b) if forward else (b, a) for a, b, forward in pairs)
+
     def __str__(self) -> str:
         arrows = [" -> " if forward else " <- " for forward in self.forward]
         return "".join(text for pair in zip(self.nodes, [*arrows, ""], strict=True) for text in pair)

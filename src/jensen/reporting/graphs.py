@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +16,38 @@ if TYPE_CHECKING:
 
 Edge = tuple[str, str]
 HEIGHT, LEVEL = 0.36, 1.0  # inches: of a node, and from one layer to the next
+PLAIN, GREY, MARKED = "#f4f6f8", "#c9d1da", "#d6e7f7"  # nodes
 KINDS: dict[str, tuple[str, Any, str]] = {
     "right": (INK, "-", "as in the truth"),
     "turned": (SECOND, "-", "joined in the truth, of another direction"),
     "extra": (SECOND, (0, (4, 2)), "not in the truth"),
     "missing": (NEUTRAL, (0, (1, 2)), "in the truth only"),
+    "trail": (SECOND, "-", "the open trail"),
 }
 
 
-def draw_graph(graph: PartiallyDirected, truth: PartiallyDirected | None = None) -> Figure:
-    """Arrows and lines, causes above effects; with the truth, what is turned, extra or missing."""
+def draw_graph(
+    graph: PartiallyDirected,
+    truth: PartiallyDirected | None = None,
+    *,
+    observed: Collection[str] = (),
+    marked: Collection[str] = (),
+    trail: Collection[Edge] = (),
+) -> Figure:
+    """Arrows and lines, causes above effects; with the truth, what is turned, extra or missing.
+
+    Args:
+        graph: what is drawn.
+        truth: what it should be.
+        observed: nodes that are grey.
+        marked: nodes that are blue: those that were asked about.
+        trail: arrows that are orange, such as those of an active trail, each from its cause to its effect.
+    """
     from matplotlib.patches import FancyBboxPatch
 
     from jensen.reporting.layered import layered
 
-    arrows = {edge: "right" for edge in graph.directed}
+    arrows = {edge: "trail" if edge in trail else "right" for edge in graph.directed}
     lines = dict.fromkeys(_pairs(graph), "right")
     if truth is not None:
         for edges, true in ((arrows, truth.directed), (lines, _pairs(truth))):
@@ -64,7 +81,8 @@ def draw_graph(graph: PartiallyDirected, truth: PartiallyDirected | None = None)
         x, y = layout.x[name], -LEVEL * layout.layer[name]
         corner = (x - width[name] / 2 + 0.08, y - HEIGHT / 2 + 0.08)
         box = FancyBboxPatch(corner, width[name] - 0.16, HEIGHT - 0.16, boxstyle="round,pad=0.08", linewidth=1)
-        box.set(facecolor="#f4f6f8", edgecolor=INK, zorder=3)
+        fill = GREY if name in observed else MARKED if name in marked else PLAIN
+        box.set(facecolor=fill, edgecolor=INK, zorder=3)
         axes.add_patch(box)
         axes.text(x, y, name, ha="center", va="center_baseline", fontsize=9.5, color=INK, zorder=4)
     if kinds:
