@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
 import pytest
+import torch
+from tests.graphs.asia import asia
 from tests.graphs.dags import ASIA, all_dags, random_dags
 
 from jensen.errors import JensenError
@@ -154,3 +157,11 @@ def test_too_many_sets_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     complete = nx.DiGraph([(a, b) for a, b in itertools.combinations("abcde", 2)])
     with pytest.raises(JensenError, match=r"20 sets of 1 columns would be tried.*max_given to 0"):
         pc(Oracle(complete))
+
+
+def test_many_rows_of_asia_give_its_class(tmp_path: Path) -> None:
+    network = asia(tmp_path)
+    torch.manual_seed(1)
+    rows = network.sample(50_000)
+    found = pc(GSquared(dict(zip(network.nodes, rows.T, strict=True))), alpha=0.01)
+    assert found.graph == cpdag(network.graph)
