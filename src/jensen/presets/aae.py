@@ -48,7 +48,7 @@ PRESETS = {
         training={**_PLANE_TRAINING, "steps": 8000, "batch_size": 256, "learning_rate": 6e-4},
     ),
     "semi-supervised": Preset(
-        "100 labels of MNIST: 784-1000-1000, a style of 10 numbers and a category; an hour on one core",
+        "100 labels of MNIST: 784-1000-1000, a style of 10 numbers and a category; a quarter of an hour of a core",
         data={**_BITS, "labelled": 100},
         model={**_PUBLISHED_NET, "variant": "semi-supervised", "latent_dim": 10},
         training={"steps": 25_000, "batch_size": 100, "learning_rate": 1e-3, **_ADVERSARIES},
