@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jensen.presets.base import Preset
+from jensen.presets.pixels import DIGITS, MNIST, SMALL_MNIST
 
 PRESETS = {
     "tiny": Preset(
@@ -15,39 +16,18 @@ PRESETS = {
         description="8 x 8 digits of 17 levels",
         data={"source": "digits", "as_levels": True},
         model={"width": 32, "layers": 4, "kernel_size": 5, "output_width": 64},
-        training={
-            "steps": 4000,
-            "batch_size": 50,
-            "learning_rate": 2e-3,
-            "schedule": "linear",
-            "validate_every": 100,
-            "keep": "best",
-        },
+        training={**DIGITS, "steps": 4000},
     ),
     "binarized-mnist": Preset(
         description="10 layers, each stack 64 wide, on Larochelle's binarised MNIST; for a GPU",
         data={"source": "binarized-mnist"},
         model={"width": 64, "layers": 10},
-        training={
-            "steps": 200_000,
-            "batch_size": 64,
-            "learning_rate": 1e-3,
-            "schedule": "linear",
-            "validate_every": 2000,
-            "keep": "best",
-        },
+        training={**MNIST, "steps": 200_000},
     ),
     "binarized-mnist-small": Preset(
         description="8 layers, each stack 16 wide, 5 epochs",
         data={"source": "binarized-mnist"},
         model={"width": 16, "layers": 8},
-        training={
-            "steps": 8000,
-            "batch_size": 32,
-            "learning_rate": 2e-3,
-            "schedule": "linear",
-            "validate_every": 2000,
-            "keep": "best",
-        },
+        training={**SMALL_MNIST, "steps": 8000, "learning_rate": 2e-3},
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jensen.presets.base import Preset
+from jensen.presets.pixels import DIGITS, MNIST, SMALL_MNIST
 
 PRESETS = {
     "tiny": Preset(
@@ -15,40 +16,18 @@ PRESETS = {
         description="8 x 8 digits of 17 levels",
         data={"source": "digits", "as_levels": True},
         model={"width": 128, "blocks": 3, "kernel_size": 5, "output_width": 64},
-        training={
-            "steps": 4000,
-            "batch_size": 50,
-            "learning_rate": 2e-3,
-            "weight_decay": 0.1,
-            "schedule": "linear",
-            "validate_every": 100,
-            "keep": "best",
-        },
+        training={**DIGITS, "steps": 4000, "weight_decay": 0.1},
     ),
     "binarized-mnist": Preset(
         description="15 blocks on Larochelle's binarised MNIST, as in van den Oord et al. (2016), 128 wide; for a GPU",
         data={"source": "binarized-mnist"},
         model={"width": 128, "blocks": 15},
-        training={
-            "steps": 200_000,
-            "batch_size": 64,
-            "learning_rate": 1e-3,
-            "schedule": "linear",
-            "validate_every": 2000,
-            "keep": "best",
-        },
+        training={**MNIST, "steps": 200_000},
     ),
     "binarized-mnist-small": Preset(
         description="the same, 32 wide and 5 epochs",
         data={"source": "binarized-mnist"},
         model={"width": 32, "blocks": 15},
-        training={
-            "steps": 8000,
-            "batch_size": 32,
-            "learning_rate": 2e-3,
-            "schedule": "linear",
-            "validate_every": 2000,
-            "keep": "best",
-        },
+        training={**SMALL_MNIST, "steps": 8000, "learning_rate": 2e-3},
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jensen.presets.base import Preset
+from jensen.presets.pixels import DIGITS, MNIST, SMALL_MNIST
 
 PRESETS = {
     "tiny": Preset(
@@ -15,40 +16,18 @@ PRESETS = {
         description="8 x 8 digits of 17 levels",
         data={"source": "digits", "as_levels": True},
         model={"width": 64, "layers": 2, "kernel_size": 5, "output_width": 64},
-        training={
-            "steps": 5000,
-            "batch_size": 50,
-            "learning_rate": 2e-3,
-            "schedule": "linear",
-            "weight_decay": 0.5,
-            "validate_every": 100,
-            "keep": "best",
-        },
+        training={**DIGITS, "steps": 5000, "weight_decay": 0.5},
     ),
     "binarized-mnist": Preset(
         description="7 layers of h = 16, as the diagonal BiLSTM of van den Oord et al. (2016) has them; for a GPU",
         data={"source": "binarized-mnist"},
         model={"width": 32, "layers": 7},
-        training={
-            "steps": 100_000,
-            "batch_size": 64,
-            "learning_rate": 1e-3,
-            "schedule": "linear",
-            "validate_every": 2000,
-            "keep": "best",
-        },
+        training={**MNIST, "steps": 100_000},
     ),
     "binarized-mnist-small": Preset(
         description="the same with 2 layers",
         data={"source": "binarized-mnist"},
         model={"width": 32, "layers": 2},
-        training={
-            "steps": 16_000,
-            "batch_size": 32,
-            "learning_rate": 3e-3,
-            "schedule": "linear",
-            "validate_every": 2000,
-            "keep": "best",
-        },
+        training={**SMALL_MNIST, "steps": 16_000, "learning_rate": 3e-3},
     ),
 }
