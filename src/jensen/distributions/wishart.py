@@ -25,15 +25,23 @@ def expected_log_det(law: Wishart) -> Float[Tensor, "*batch"]:
     >>> expected_log_det(Wishart(torch.tensor(7.0), torch.tensor([[2.0, 0.5], [0.5, 1.0]])))
     tensor(3.9719)
     """
-    dims = law.event_shape[-1]
-    halves = (law.df[..., None] - torch.arange(dims, dtype=law.df.dtype, device=law.df.device)) / 2
-    return halves.digamma().sum(-1) + dims * math.log(2) + _log_det_scale(law)
+    return mean_log_det(law.df, _log_det_scale(law), law.event_shape[-1])
 
 
 def log_normaliser(law: Wishart) -> Float[Tensor, "*batch"]:
     """log of the integral of |L|^((nu - D - 1) / 2) exp(-tr(V^-1 L) / 2), which is -log B(V, nu) in Bishop's (B.79)."""
-    dims = law.event_shape[-1]
-    return 0.5 * law.df * (_log_det_scale(law) + dims * math.log(2)) + torch.mvlgamma(law.df / 2, dims)
+    return log_integral(law.df, _log_det_scale(law), law.event_shape[-1])
+
+
+def mean_log_det(df: Tensor, log_det_scale: Tensor, dims: int) -> Tensor:
+    """`expected_log_det` from nu and log |V|, for whoever holds another factor than V's own."""
+    halves = (df[..., None] - torch.arange(dims, dtype=df.dtype, device=df.device)) / 2
+    return halves.digamma().sum(-1) + dims * math.log(2) + log_det_scale
+
+
+def log_integral(df: Tensor, log_det_scale: Tensor, dims: int) -> Tensor:
+    """`log_normaliser` from nu and log |V|."""
+    return 0.5 * df * (log_det_scale + dims * math.log(2)) + torch.mvlgamma(df / 2, dims)
 
 
 def inverse_mean(law: Wishart) -> Float[Tensor, "*batch dims dims"]:

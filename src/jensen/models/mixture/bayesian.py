@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Dirichlet, kl_divergence
 
 from jensen.data.spec import Spec
+from jensen.distributions.wishart import log_integral, mean_log_det
 from jensen.errors import JensenError, unknown
 from jensen.models.mixture.base import check_choices, check_rows, clusters, has_missing, normalised
 from jensen.models.mixture.gibbs import GibbsGaussianMixture, Prior
@@ -82,7 +83,9 @@ class BayesianGaussianMixture(nn.Module):
         rows = x.flatten(1).double()
         scale = torch.linalg.cholesky(self.inverse_scales)
         log_weights = self.alpha.digamma() - self.alpha.sum().digamma()
-        constant = self._expected_log_det(scale) - rows.shape[1] * (math.log(2 * math.pi) + 1 / self.beta)
+        dims = rows.shape[1]
+        expected = mean_log_det(self.nu, _log_det_inverse(scale), dims)  # E_q log |Λ_k|
+        constant = expected - dims * (math.log(2 * math.pi) + 1 / self.beta)
         # The prior keeps every W_k^-1 wide enough.
         distance = squared_distances_multiplied_out(rows, self.means, scale)
         return torch.addcmul(log_weights + 0.5 * constant, distance, self.nu, value=-0.5)
@@ -187,18 +190,11 @@ class BayesianGaussianMixture(nn.Module):
         factor = (1 + self.beta) / (freedom * self.beta)
         return freedom, torch.linalg.cholesky(self.inverse_scales) * factor.sqrt()[:, None, None]
 
-    def _expected_log_det(self, scale: Tensor) -> Tensor:
-        """E_q log |Λ_k|, (K,), with W_k^-1 = L_k L_k'."""
-        dims = self.means.shape[1]
-        places = torch.arange(dims, dtype=torch.float64, device=self.nu.device)
-        log_det = -2 * scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return ((self.nu[:, None] - places) / 2).digamma().sum(1) + dims * math.log(2) + log_det
-
     def _kl(self) -> Tensor:
         """KL(q(π, μ, Λ) || p(π, μ, Λ)), ()."""
         dims = self.means.shape[1]
         scale = torch.linalg.cholesky(self.inverse_scales)
-        log_det = -2 * scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        log_det = _log_det_inverse(scale)
         scales = torch.cholesky_inverse(scale)
         ratio = self.beta0 / self.beta
         distance = (scales @ self.means[:, :, None]).squeeze(-1).mul(self.means).sum(1)
@@ -206,8 +202,8 @@ class BayesianGaussianMixture(nn.Module):
         trace = scales.diagonal(dim1=-2, dim2=-1).sum(-1) / self.w0
         of_precision = (
             self._log_prior_normaliser
-            - _log_wishart_normaliser(log_det, self.nu, dims)
-            + 0.5 * ((self.nu - self.nu0) * self._expected_log_det(scale) - self.nu * dims + self.nu * trace)
+            - log_integral(self.nu, log_det, dims)
+            + 0.5 * ((self.nu - self.nu0) * mean_log_det(self.nu, log_det, dims) - self.nu * dims + self.nu * trace)
         )
         prior = Dirichlet(torch.full_like(self.alpha, self.alpha0))
         return kl_divergence(Dirichlet(self.alpha), prior) + of_mean.sum() + of_precision.sum()
@@ -216,7 +212,7 @@ class BayesianGaussianMixture(nn.Module):
     def _log_prior_normaliser(self) -> Tensor:
         """That of p(Λ_k), ()."""
         dims = self.means.shape[1]
-        return _log_wishart_normaliser(self.nu.new_tensor(dims * math.log(self.w0)), self.nu.new_tensor(self.nu0), dims)
+        return log_integral(self.nu.new_tensor(self.nu0), self.nu.new_tensor(dims * math.log(self.w0)), dims)
 
 
 def build(
@@ -272,6 +268,6 @@ def build(
     return BayesianGaussianMixture(spec, num_components=num_components, alpha0=alpha0, beta0=beta0, w0=w0, nu0=nu0)
 
 
-def _log_wishart_normaliser(log_det: Tensor, nu: Tensor, dims: int) -> Tensor:
-    """log of ∫ |Λ|^((ν - D - 1) / 2) exp(-tr(W^-1 Λ) / 2) dΛ, from log |W|."""
-    return 0.5 * nu * (log_det + dims * math.log(2)) + torch.mvlgamma(nu / 2, dims)
+def _log_det_inverse(factor: Tensor) -> Tensor:
+    """log |W_k|, (K,), with W_k^-1 = L_k L_k'."""
+    return -2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
