@@ -94,17 +94,14 @@ def load(
     binarize = binarize or "none"
     if binarize not in get_args(Binarize):
         raise unknown("binarize", binarize, get_args(Binarize))
-    wanted = {
-        "binarize": binarize != "none",
-        "dequantize": dequantize,
-        "as_levels": as_levels,
-        "as_counts": as_counts,
-        "columns": columns is not None,
-        "missing": missing,
-    }
-    chosen = [name for name, on in wanted.items() if on]
-    if len(chosen) > 1:
-        raise JensenError(f"{chosen[0]} and {chosen[1]} exclude each other: choose one of them")
+    _at_most_one(
+        binarize=binarize != "none",
+        dequantize=dequantize,
+        as_levels=as_levels,
+        as_counts=as_counts,
+        columns=columns is not None,
+        missing=missing,
+    )
     options: dict[str, Any] = {
         "binarize": binarize,
         "dequantize": dequantize,
@@ -140,11 +137,9 @@ def load(
     if tokens is not None and raw.ends is None:
         raise JensenError(f"{raw.name}: tokens is for text: leave it out")
     window = series.window_of(raw.rate, raw.ends is not None, window)
-    if window is not None and stream:
-        raise JensenError("stream and window exclude each other: choose one of them")
-    also = next((name for name, on in (("standardize", standardize), ("window", window is not None)) if on), None)
-    if missing and also:
-        raise JensenError(f"missing and {also} exclude each other: choose one of them")
+    _at_most_one(stream=stream, window=window is not None)
+    _at_most_one(missing=missing, standardize=standardize)
+    _at_most_one(missing=missing, window=window is not None)
     raw = checked(with_conditions(raw, condition), as_levels, as_counts, missing)
     raw = series.in_order(raw, window, difference)
     parts = _rows_of_parts(raw, validation, test, seed, shuffled=window is None and raw.rate is None)
@@ -307,6 +302,12 @@ def settled(dataset: Dataset, seed: int) -> Dataset:
     if dataset.treatment.binarize == "static":
         return dataset.fixed(seed)
     return dataset if dataset.part == "train" else dataset.fixed(0)
+
+
+def _at_most_one(**wanted: bool) -> None:
+    chosen = [name for name, on in wanted.items() if on]
+    if len(chosen) > 1:
+        raise JensenError(f"{chosen[0]} and {chosen[1]} exclude each other: choose one of them")
 
 
 def _rows_of_parts(
