@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -29,12 +32,14 @@ def grey(shape: tuple[int, ...]) -> Spec:
 
 
 @pytest.mark.parametrize(("shape", "depth"), ALL)
-@pytest.mark.parametrize("per_entry", [1, 3])
-def test_sizes_mirror_and_everything_takes_part(shape: tuple[int, int, int], depth: int, per_entry: int) -> None:
+@pytest.mark.parametrize(("per_entry", "dense"), [(1, ()), (3, ()), (1, (7, 6))])
+def test_sizes_mirror_and_everything_takes_part(
+    shape: tuple[int, int, int], depth: int, per_entry: int, dense: tuple[int, ...]
+) -> None:
     spec, hidden = grey(shape), tuple(range(3, 3 + depth))
     inward, outward = (
-        ConvolutionalEncoder(spec, 4, hidden),
-        ConvolutionalDecoder(spec, 2, spec.num_dims * per_entry, hidden),
+        ConvolutionalEncoder(spec, 4, hidden, dense=dense),
+        ConvolutionalDecoder(spec, 2, spec.num_dims * per_entry, hidden, dense=dense),
     )
     x, z = torch.rand(3, *shape, requires_grad=True), torch.randn(3, 2, requires_grad=True)
     codes, outputs = inward(x), outward(z)
@@ -80,6 +85,27 @@ def test_an_example_does_not_depend_on_its_batch() -> None:
     torch.testing.assert_close(inward(x)[2:3], inward(x[2:3]))
     torch.testing.assert_close(outward(z)[3, 2], outward(z[3, 2]))
     assert outward(z[:0]).shape == (0, 7, spec.num_dims)
+
+
+def test_dense_layers_mirror_too() -> None:
+    inward = ConvolutionalEncoder(grey((1, 4, 4)), 4, (3,), dense=(7, 6))
+    outward = ConvolutionalDecoder(grey((1, 4, 4)), 2, 16, (3,), dense=(7, 6))
+    widths = [layer.weight.shape for layer in [*inward.dense[::2], inward.output]]
+    assert widths == [(7, 12), (6, 7), (4, 6)]
+    assert [layer.weight.shape for layer in [*outward.dense[::2], outward.input]] == [(6, 2), (7, 6), (12, 7)]
+
+
+@pytest.mark.parametrize(
+    ("net", "dense", "said"),
+    [
+        ("dense", (8,), "dense=8 are layers between convolutional stages and z, and net=dense has no such stages"),
+        ("convolutional", (8, 0), "mend dense"),
+    ],
+)
+def test_bad_dense_layers(net: Any, dense: tuple[int, ...], said: str) -> None:
+    for make in (partial(encoder, grey((1, 4, 4)), 4), partial(decoder, grey((1, 4, 4)), 2, 16)):
+        with pytest.raises(JensenError, match=said):
+            make(net, (3,), dense=dense)
 
 
 def test_shifting_an_image_shifts_what_the_stages_see() -> None:

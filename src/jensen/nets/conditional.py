@@ -24,7 +24,8 @@ class ConditionalEncoder(nn.Module):
         spec: of x.
         num_conditions: Y.
         num_outputs: numbers for each example.
-        net, hidden, activation, init_gain: of the encoder, see `jensen.nets.encoder` and `jensen.nets.scale_weights`.
+        net, hidden, activation, init_gain, dense: of the encoder, see `jensen.nets.encoder` and
+            `jensen.nets.scale_weights`.
 
     >>> import torch
     >>> net = ConditionalEncoder(Spec((8,), "real"), 3, 4, hidden=(16,))
@@ -41,9 +42,10 @@ class ConditionalEncoder(nn.Module):
         hidden: Sequence[int] = (300, 300),
         activation: str = "elu",
         init_gain: float = 1.0,
+        dense: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.net: Any = encoder(spec, num_outputs, net, hidden, activation)
+        self.net: Any = encoder(spec, num_outputs, net, hidden, activation, dense)
         scale_weights(self.net, init_gain)
         # What the first layer gives: units each way, channels, or units.
         width = (2 if isinstance(self.net, RecurrentEncoder) else 1) * hidden[0] if hidden else num_outputs

@@ -16,13 +16,14 @@ from jensen.nets.mlp import activation
 
 
 class ConvolutionalEncoder(nn.Module):
-    """Images (C, H, W) -> numbers: 3 x 3 convolutions that halve height and width, rounding up; then a linear layer.
+    """Images (C, H, W) -> numbers: 3 x 3 convolutions that halve height and width, rounding up; then linear layers.
 
     Args:
         spec: of x; the levels of categorical pixels become channels.
         num_outputs: numbers for each image.
         hidden: channels of each stage.
-        nonlinearity: the activation's name, after every stage.
+        nonlinearity: the activation's name, after every stage and dense layer.
+        dense: widths of the layers between the stages and the outputs.
 
     >>> import torch
     >>> encoder = ConvolutionalEncoder(Spec((3, 5, 7), "unit"), 4, hidden=(8, 16))
@@ -31,7 +32,12 @@ class ConvolutionalEncoder(nn.Module):
     """
 
     def __init__(
-        self, spec: Spec, num_outputs: int, hidden: Sequence[int] = (32, 64), nonlinearity: str = "elu"
+        self,
+        spec: Spec,
+        num_outputs: int,
+        hidden: Sequence[int] = (32, 64),
+        nonlinearity: str = "elu",
+        dense: Sequence[int] = (),
     ) -> None:
         super().__init__()
         _, height, width = image_shape(spec)
@@ -42,7 +48,9 @@ class ConvolutionalEncoder(nn.Module):
         for before, after in itertools.pairwise([channels, *hidden]):
             stages += [nn.Conv2d(before, after, 3, stride=2, padding=1), activation(nonlinearity)]
         self.stages = nn.Sequential(*stages)
-        self.output = nn.Linear(hidden[-1] * torch.Size(smallest).numel(), num_outputs)
+        widths = [hidden[-1] * torch.Size(smallest).numel(), *dense]
+        self.dense = dense_layers(widths, nonlinearity)
+        self.output = nn.Linear(widths[-1], num_outputs)
 
     def forward(self, x: Shaped[Tensor, "batch *event"]) -> Float[Tensor, "batch outputs"]:
         """(B, *event) -> (B, num_outputs)."""
@@ -60,13 +68,13 @@ class ConvolutionalEncoder(nn.Module):
         """The outputs, from what `first` gives."""
         for stage in list(self.stages)[1:]:
             x = stage(x)
-        return self.output(x.movedim(1, -1).flatten(1))
+        return self.output(self.dense(x.movedim(1, -1).flatten(1)))
 
 
 class ConvolutionalDecoder(nn.Module):
     """Numbers -> P numbers for every entry of an image: the encoder's mirror image, with its sizes in reverse.
 
-    A linear layer, then 3 x 3 transposed convolutions with stride 2; instead of a bias of the last of them there is
+    Linear layers, then 3 x 3 transposed convolutions with stride 2; instead of a bias of the last of them there is
     one for each output of each entry.
 
     Args:
@@ -74,7 +82,8 @@ class ConvolutionalDecoder(nn.Module):
         num_inputs: Z.
         num_outputs: D P, with D = C H W.
         hidden: channels of each stage of the encoder, in its order.
-        nonlinearity: the activation's name, before every stage.
+        nonlinearity: the activation's name, before every stage and after every dense layer.
+        dense: widths of the encoder's layers between its stages and its outputs, in its order.
 
     >>> import torch
     >>> decoder = ConvolutionalDecoder(Spec((3, 5, 7), "unit"), 2, 2 * 105, hidden=(8, 16))
@@ -89,13 +98,16 @@ class ConvolutionalDecoder(nn.Module):
         num_outputs: int,
         hidden: Sequence[int] = (32, 64),
         nonlinearity: str = "elu",
+        dense: Sequence[int] = (),
     ) -> None:
         super().__init__()
         per_entry = outputs_per_entry(spec, num_outputs, "convolutional")
         channels, height, width = image_shape(spec)
         sizes = halved(height, width, hidden)
         self.smallest = (*sizes[-1], hidden[-1])
-        self.input = nn.Linear(num_inputs, torch.Size(self.smallest).numel())
+        widths = [num_inputs, *reversed(dense)]
+        self.dense = dense_layers(widths, nonlinearity)
+        self.input = nn.Linear(widths[-1], torch.Size(self.smallest).numel())
         stages: list[nn.Module] = []
         depths = [channels * per_entry, *hidden]
         for place in reversed(range(len(hidden))):
@@ -113,13 +125,23 @@ class ConvolutionalDecoder(nn.Module):
 
     def forward(self, z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch outputs"]:
         """(..., Z) -> (..., D P), the P numbers of an entry side by side."""
-        x = self.input(z.reshape(-1, z.shape[-1])).unflatten(-1, self.smallest).movedim(-1, 1)
+        x = self.input(self.dense(z.reshape(-1, z.shape[-1]))).unflatten(-1, self.smallest).movedim(-1, 1)
         x = self.stages(x).unflatten(1, (len(self.bias), -1)).movedim(2, -1) + self.bias
         return x.reshape(*z.shape[:-1], self.bias.numel())
 
     def set_output_bias(self, values: Float[Tensor, " outputs"]) -> None:
         """Starts the outputs about `values` (D P)."""
         self.bias.data.copy_(values.view_as(self.bias))
+
+
+def dense_layers(widths: Sequence[int], nonlinearity: str) -> nn.Sequential:
+    """Linear layers from width to width, an activation after each."""
+    if min(widths) < 1:
+        raise JensenError(f"a layer needs a width of at least 1, got dense={tuple(widths[1:])}: mend dense")
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise(widths):
+        layers += [nn.Linear(before, after), activation(nonlinearity)]
+    return nn.Sequential(*layers)
 
 
 def image_shape(spec: Spec) -> tuple[int, int, int]:

@@ -32,6 +32,7 @@ def build(
     net: Net = "dense",
     latent_dim: int = 10,
     hidden: tuple[int, ...] = (300, 300),
+    dense: tuple[int, ...] = (),
     activation: Activation = "elu",
     posterior_map: PositiveMap = "softplus-variance",
     num_components: int = 500,
@@ -54,6 +55,7 @@ def build(
         net: "dense", "convolutional" for images, "recurrent" for series.
         latent_dim: Z.
         hidden: widths of the encoder's hidden layers (channels of a convolutional one, units of a recurrent one).
+        dense: widths of the layers between the stages of a convolutional encoder and its outputs.
         activation: between the layers.
         posterior_map: how the encoder's output becomes the posterior's scale.
         num_components: of a mixture or vamp prior.
@@ -66,12 +68,12 @@ def build(
         raise JensenError(f"latent_dim must be at least 1, got {latent_dim}")
 
     def inward(num_outputs: int) -> nn.Module:
-        made = encoder(spec, num_outputs, net, hidden, activation)
+        made = encoder(spec, num_outputs, net, hidden, activation, dense)
         scale_weights(made, init_gain)
         return made
 
     def outward(num_outputs: int) -> nn.Module:
-        made = decoder(spec, latent_dim, num_outputs, net, hidden, activation)
+        made = decoder(spec, latent_dim, num_outputs, net, hidden, activation, dense)
         scale_weights(made, init_gain)
         return Squashed(made) if prior in ("uniform", "bernoulli") else made
 

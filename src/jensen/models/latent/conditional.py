@@ -182,6 +182,7 @@ def build(
     net: Net = "dense",
     latent_dim: int = 10,
     hidden: tuple[int, ...] = (300, 300),
+    dense: tuple[int, ...] = (),
     activation: Activation = "elu",
     posterior_map: PositiveMap = "softplus-variance",
     flow_layers: int = 4,
@@ -203,6 +204,7 @@ def build(
         net: between x and z: "dense", "convolutional" for images, "recurrent" for series. The prior's is dense.
         latent_dim: Z.
         hidden: widths of the encoder's hidden layers (channels of a convolutional one, units of a recurrent one).
+        dense: widths of the layers between the stages of a convolutional encoder and its outputs.
         activation: between the layers.
         posterior_map: how a network's output becomes the scale of q(z | x, y), and of p(z | y).
         flow_layers: of a flow prior or posterior.
@@ -219,11 +221,11 @@ def build(
     rest = replace(spec, event_shape=(spec.num_dims - num_conditions,)) if is_part else spec
 
     def inward(num_outputs: int) -> nn.Module:
-        return ConditionalEncoder(spec, num_conditions, num_outputs, net, hidden, activation, init_gain)
+        return ConditionalEncoder(spec, num_conditions, num_outputs, net, hidden, activation, init_gain, dense)
 
     def outward(num_outputs: int) -> nn.Module:
         of_all = num_outputs // rest.num_dims * spec.num_dims
-        made = decoder(spec, latent_dim + num_conditions, of_all, net, hidden, activation)
+        made = decoder(spec, latent_dim + num_conditions, of_all, net, hidden, activation, dense)
         scale_weights(made, init_gain)
         return Chosen(made, ~condition.is_given) if is_part else made
 
