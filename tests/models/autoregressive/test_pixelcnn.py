@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from jensen.data.spec import Batch, Spec
 from jensen.errors import JensenError
-from jensen.models.autoregressive import diagonal_bilstm, gated_pixelcnn, pixelcnn, pixels, row_lstm
+from jensen.models.autoregressive import gated_pixelcnn, pixel_rnn, pixelcnn, pixels
 from jensen.models.autoregressive.base import Autoregressive
 from jensen.models.base import bound_to
 
@@ -34,11 +34,11 @@ MODELS: dict[str, Build] = {
     "gated-pixelcnn": lambda spec, depth=3, **settings: gated_pixelcnn.build(
         spec, **{"width": 12, "layers": depth, "kernel_size": 3, "output_width": 30, **settings}
     ),
-    "row-lstm": lambda spec, depth=2, **settings: row_lstm.build(
-        spec, **{"width": 24, "layers": depth, "kernel_size": 3, "output_width": 30, **settings}
+    "row-lstm": lambda spec, depth=2, **settings: pixel_rnn.build(
+        spec, **{"layer": "row", "width": 24, "layers": depth, "kernel_size": 3, "output_width": 30, **settings}
     ),
-    "diagonal-bilstm": lambda spec, depth=2, **settings: diagonal_bilstm.build(
-        spec, **{"width": 24, "layers": depth, "kernel_size": 3, "output_width": 30, **settings}
+    "diagonal-bilstm": lambda spec, depth=2, **settings: pixel_rnn.build(
+        spec, **{"layer": "diagonal", "width": 24, "layers": depth, "kernel_size": 3, "output_width": 30, **settings}
     ),
 }
 

@@ -5,16 +5,21 @@ Source: van den Oord, Kalchbrenner and Kavukcuoglu (2016), Pixel recurrent neura
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast, get_args
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from jensen.data.spec import Spec
+from jensen.errors import unknown
 from jensen.models.autoregressive.pixels import Pixelwise, check_layers
+from jensen.models.conditions import Given, condition_for, num_conditions
+from jensen.models.exact import conditioned
 from jensen.nets.causal import ColumnWalk, MaskedConv2d, OutputLayers
 from jensen.nets.pixel_lstm import DiagonalBiLSTM, RowLSTM
+
+Layer = Literal["row", "diagonal"]
 
 
 class PixelRNN(Pixelwise):
@@ -22,8 +27,7 @@ class PixelRNN(Pixelwise):
 
     Args:
         spec: what x is.
-        name: of the model, for messages.
-        layer: what the LSTM layers are.
+        layer: "row" LSTMs go over the image row by row, "diagonal" BiLSTMs diagonal by diagonal, from both sides.
         width: 2 h, features between the layers; inside them h, and 4 h gates.
         layers: how many.
         kernel_size: of the first convolution.
@@ -34,8 +38,7 @@ class PixelRNN(Pixelwise):
     def __init__(
         self,
         spec: Spec,
-        name: str,
-        layer: type[RowLSTM] | type[DiagonalBiLSTM],
+        layer: Layer,
         *,
         width: int,
         layers: int,
@@ -43,13 +46,16 @@ class PixelRNN(Pixelwise):
         output_width: int,
         num_conditions: int = 0,
     ) -> None:
-        super().__init__(spec, name)
+        if layer not in get_args(Layer):
+            raise unknown("layer", layer, get_args(Layer))
+        super().__init__(spec, "row-lstm" if layer == "row" else "diagonal-bilstm")
+        lstm = RowLSTM if layer == "row" else DiagonalBiLSTM
         check_layers(spec, kernel_size, width=width, layers=layers, output_width=output_width)
         channels, rows, columns = spec.event_shape
         hidden = max(width // 2, channels)
-        self.margin = layer.margin
+        self.margin = lstm.margin
         self.first = MaskedConv2d(channels, 2 * hidden, (kernel_size, kernel_size), "A", channels)
-        self.layers = nn.ModuleList(layer(rows, columns + self.margin, hidden, channels) for _ in range(layers))
+        self.layers = nn.ModuleList(lstm(rows, columns + self.margin, hidden, channels) for _ in range(layers))
         self.output = OutputLayers(2 * hidden, output_width, self.bias.numel(), channels)
         self.of_condition = nn.Linear(num_conditions, 2 * hidden, bias=False) if num_conditions else None
 
@@ -111,3 +117,44 @@ class OnePixel:
         for layer in self.layers:
             h = layer(column, h)
         return h
+
+
+def build(
+    spec: Spec,
+    *,
+    layer: Layer = "row",
+    width: int = 32,
+    layers: int = 7,
+    kernel_size: int = 7,
+    output_width: int = 32,
+    given: Given = "none",
+) -> nn.Module:
+    """A PixelRNN for images of bits, categories or 8-bit values.
+
+    Args:
+        spec: what x is.
+        layer: "row" LSTMs (section 3.1) or "diagonal" BiLSTMs (section 3.2).
+        width: features between the layers, twice the h of the LSTMs.
+        layers: how many LSTM layers.
+        kernel_size: of the first convolution, odd.
+        output_width: features of the layer before the last.
+        given: what x is given: "none", its "label", or the "vector" of numbers that comes with it.
+
+    Raises:
+        JensenError: where x is no such image, or too small for the kernel.
+
+    >>> model = build(Spec((1, 4, 4), "binary"), width=8, layers=1, kernel_size=3)
+    >>> model.log_prob(model.sample(4)).shape
+    torch.Size([4])
+    """
+    condition = condition_for(spec, given)
+    density = PixelRNN(
+        spec,
+        layer,
+        width=width,
+        layers=layers,
+        kernel_size=kernel_size,
+        output_width=output_width,
+        num_conditions=num_conditions(condition),
+    )
+    return conditioned(density, condition)
