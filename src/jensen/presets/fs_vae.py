@@ -1,6 +1,7 @@
 """Presets of the fully supervised variational autoencoder."""
 
 from jensen.presets.base import Preset
+from jensen.presets.vae import COLOR_SHAPES_NET, COLOR_SHAPES_TRAINING
 
 PRESETS = {
     "tiny": Preset(
@@ -13,6 +14,12 @@ PRESETS = {
         "the network of vae's cs236 with the label beside x and z: 20,000 steps of 100 images",
         data={"source": "mnist", "binarize": "dynamic"},
         training={"steps": 20_000, "batch_size": 100, "learning_rate": 1e-3},
+    ),
+    "color-shapes": Preset(
+        "half an hour: rendered shapes in colour as bits, given the shape: the net of vae's color-shapes with y in it",
+        data={"source": "color-shapes", "binarize": "threshold"},
+        model=COLOR_SHAPES_NET,
+        training=COLOR_SHAPES_TRAINING,
     ),
     "cs236-svhn": Preset(
         "32 x 32 x 3: 3072-1000-1000-(10)-1000-1000-3072 as in CS236, Gaussian; give --data your images of 3 channels",
