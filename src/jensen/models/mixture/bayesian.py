@@ -17,8 +17,8 @@ from torch.distributions import Dirichlet, kl_divergence
 from jensen.data.spec import Spec
 from jensen.distributions.wishart import log_integral, mean_log_det
 from jensen.errors import JensenError, unknown
-from jensen.models.mixture.base import check_choices, check_rows, clusters, has_missing, normalised
-from jensen.models.mixture.gibbs import GibbsGaussianMixture, Prior
+from jensen.models.mixture.base import check_choices, clusters, normalised
+from jensen.models.mixture.gibbs import GibbsGaussianMixture, Prior, complete_rows
 from jensen.models.mixture.quadratic import squared_distances, squared_distances_multiplied_out, weighted_moments
 
 Inference = Literal["mean-field", "gibbs"]
@@ -147,12 +147,7 @@ class BayesianGaussianMixture(nn.Module):
         Raises:
             JensenError: where x has fewer distinct rows than there are components, or missing entries.
         """
-        rows = x.flatten(1).double()
-        if has_missing(rows):
-            raise JensenError(
-                "bayesian-gaussian-mixture needs every entry of x, got NaN: fill them in, or choose gaussian-mixture"
-            )
-        check_rows(rows, self.num_components)
+        rows = complete_rows(x, self.num_components)
         self.m_step(rows, clusters(rows, self.num_components))
 
     def log_prob(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch"]:

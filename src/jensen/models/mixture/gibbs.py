@@ -31,6 +31,17 @@ class Prior(NamedTuple):
     nu0: float
 
 
+def complete_rows(x: Float[Tensor, "batch *event"], num_components: int) -> Float64[Tensor, "batch dims"]:
+    """x as rows (B, D), float64; raises where entries are missing, or too few rows distinct for K components."""
+    rows = x.flatten(1).double()
+    if has_missing(rows):
+        raise JensenError(
+            "bayesian-gaussian-mixture needs every entry of x, got NaN: fill them in, or choose gaussian-mixture"
+        )
+    check_rows(rows, num_components)
+    return rows
+
+
 class State(NamedTuple):
     """Where C chains stand, float64.
 
@@ -137,13 +148,8 @@ class GibbsGaussianMixture(nn.Module):
         Raises:
             JensenError: where x has fewer distinct rows than there are components, or missing entries.
         """
-        rows = x.flatten(1).double()
-        if has_missing(rows):
-            raise JensenError(
-                "bayesian-gaussian-mixture needs every entry of x, got NaN: fill them in, or choose gaussian-mixture"
-            )
         components = self.weights.shape[1]
-        check_rows(rows, components)
+        rows = complete_rows(x, components)
         starts = torch.stack([clusters(rows, components).argmax(1) for _ in range(CHAINS)])
         state = init(self.prior, rows, starts, components)
         kept = len(self.weights) // CHAINS
