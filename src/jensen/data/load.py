@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 from jensen.data import files, named, series, text
 from jensen.data.dataset import Dataset, Part, Split, chunks, native
 from jensen.data.labels import keep_labels, with_conditions
+from jensen.data.parts import rows_of_parts
 from jensen.data.raw import Raw, checked
 from jensen.data.spec import Column, Kind, Spec
 from jensen.data.treatment import Binarize, Treatment
@@ -142,7 +142,7 @@ def load(
     _at_most_one(missing=missing, window=window is not None)
     raw = checked(with_conditions(raw, condition), as_levels, as_counts, missing)
     raw = series.in_order(raw, window, difference)
-    parts = _rows_of_parts(raw, validation, test, seed, shuffled=window is None and raw.rate is None)
+    parts = rows_of_parts(raw, validation, test, seed, shuffled=window is None and raw.rate is None)
     if raw.ends is not None:
         raw, parts = text.tokenised(raw, parts, tokens or "bytes", seed)
     kind, treatment = _kind(raw, binarize, dequantize, standardize, as_levels, as_counts)
@@ -308,39 +308,6 @@ def _at_most_one(**wanted: bool) -> None:
     chosen = [name for name, on in wanted.items() if on]
     if len(chosen) > 1:
         raise JensenError(f"{chosen[0]} and {chosen[1]} exclude each other: choose one of them")
-
-
-def _rows_of_parts(
-    raw: Raw, validation: int | float | None, test: int | float | None, seed: int, shuffled: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if raw.parts is None:
-        total = len(raw.x)
-        order = np.random.default_rng(seed).permutation(total) if shuffled else np.arange(total)[::-1]
-        num_test = _count("test", 0.1 if test is None else test, total)
-        num_validation = _count("validation", 0.1 if validation is None else validation, total)
-        kept = order[num_test + num_validation :]
-        parts = np.sort(kept), np.sort(order[num_test : num_test + num_validation]), np.sort(order[:num_test])
-    elif test is not None:
-        raise JensenError(f"{raw.name} has a test part of its own: leave test out (Dataset.subset takes a part of it)")
-    elif validation is None:
-        parts = raw.parts
-    else:
-        pool = np.concatenate(raw.parts[:2])
-        cut = len(pool) - _count("validation", validation, len(pool))
-        parts = pool[: max(cut, 0)], pool[max(cut, 0) :], raw.parts[2]
-    if len(parts[0]) == 0:
-        raise JensenError(
-            f"{raw.name}: {len(raw.x)} rows leave none for training: make validation and test smaller (0 is allowed)"
-        )
-    return parts
-
-
-def _count(what: str, asked: int | float, total: int) -> int:
-    if isinstance(asked, float) and 0 <= asked < 1:
-        return math.ceil(asked * total)
-    if isinstance(asked, int) and not isinstance(asked, bool) and asked >= 0:
-        return asked
-    raise JensenError(f"{what}={asked!r}: expected a number of rows (0, 1, 2, ...) or a part of them (0 <= part < 1)")
 
 
 def _mean_and_scale(train: Dataset) -> tuple[Float64[Tensor, "*event"], Float64[Tensor, "*event"]]:
