@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from jensen.data import load, shapes
-from jensen.data.shapes import COLORS, LEFT_OUT, SETS, SHAPES, SIZES, Shapes, factors_of, is_left_out
+from jensen.data.shapes import COLORS, LEFT_OUT, SETS, SHAPES, Shapes, factors_of, is_left_out, sizes_of
 
 WHITE, COLORED = Shapes(), Shapes(32, color=True)
 # What the three shapes cover at scale 1, in units of (size / 4)^2.
@@ -16,9 +16,10 @@ AREAS = (1.24**2, np.pi * 0.94 * 0.52, 0.93**2 * (1 + np.pi / 4))
 
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the test's own, and sets of 60 rows."""
+    """A cache of the test's own, and sets of 60 rows, or 80."""
     monkeypatch.setattr(shapes, "cache", lambda: tmp_path)
     monkeypatch.setattr(shapes, "SIZES", (50, 5, 5))
+    monkeypatch.setattr(shapes, "MANY", 70)
     return tmp_path
 
 
@@ -96,7 +97,7 @@ def test_an_image_depends_on_its_own_factors_alone() -> None:
 def test_sets_are_fixed_draws_without_replacement(name: str) -> None:
     factors = factors_of(name)
     assert np.array_equal(factors, factors_of(name))
-    assert len(np.unique(factors, axis=0)) == len(factors) == sum(SIZES)
+    assert len(np.unique(factors, axis=0)) == len(factors) == sum(sizes_of(name))
     assert (factors.min(0) == 0).all()
     pair = is_left_out(SETS[name], factors) if SETS[name].color else np.zeros(len(factors), bool)
     if name == "color-shapes-without-pair":
@@ -116,13 +117,23 @@ def test_loading_renders_once_and_keeps_the_images(empty_cache: Path, monkeypatc
     assert (split.spec.event_shape, split.spec.kind, split.spec.num_classes) == ((3, 32, 32), "unit", 3)
     assert split.train.classes == SHAPES
     (kept,) = (empty_cache / "shapes").iterdir()
+    assert np.load(kept).shape == (60, 32, 32), "without color"
     labels = factors_of("color-shapes")[:, 0]
     assert split.test.y is not None
     assert split.test.y.tolist() == labels[55:].tolist()
-    monkeypatch.setattr(Shapes, "render", lambda *_: pytest.fail("rendered again"))
+    monkeypatch.setattr(Shapes, "covered", lambda *_: pytest.fail("rendered again"))
     assert torch.equal(load("color-shapes", seed=3).train.all().x, split.train.all().x)
     monkeypatch.undo()
     assert kept.exists()
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_many_shapes_have_the_same_held_out_parts_and_more_for_training() -> None:
+    few, many = load("color-shapes"), load("many-color-shapes")
+    assert (len(many.train), len(many.validation), len(many.test)) == (70, 5, 5)
+    for part in ("validation", "test"):
+        assert torch.equal(getattr(few, part).all().x, getattr(many, part).all().x)
+    assert torch.equal(few.train.all().x, many.train.all().x[:50])
 
 
 def test_a_damaged_or_forbidden_cache_is_no_hindrance(empty_cache: Path) -> None:

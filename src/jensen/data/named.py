@@ -43,6 +43,10 @@ def read(name: str, seed: int) -> Raw:
 
 
 _IMAGE = (1, 28, 28)
+_HOW_DRAWN = {
+    "color-shapes-without-pair": "without green hearts, which are the test part",
+    "many-color-shapes": "that of color-shapes, with more for training",
+}
 _TOY_SIZES = (10_000, 2_000, 2_000)
 _TOY_SPLIT = {"pendulum": "a series: blocks of time"}
 
@@ -155,11 +159,11 @@ _LIST: list[tuple[NamedSet, Callable[[int], Raw]]] = [
                 name,
                 (3 if rendered.color else 1, rendered.size, rendered.size),
                 "unit",
-                shapes.SIZES,
+                shapes.sizes_of(name),
                 len(shapes.SHAPES),
                 "after Matthey, Higgins, Hassabis and Lerchner (2017)",
                 "rendered",
-                "without green hearts, which are the test part" if "without" in name else "a fixed draw",
+                _HOW_DRAWN.get(name, "a fixed draw"),
             ),
             shapes.reader(name),
         )

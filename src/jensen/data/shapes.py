@@ -97,11 +97,21 @@ class Shapes:
 
     def render(self, factors: Int[np.ndarray, "batch factors"]) -> UInt8[np.ndarray, "batch channels size size"]:
         """The images of these combinations, grey from 0 to 255: the part of a pixel that the shape covers."""
+        return self.colored(self.covered(factors), factors)
+
+    def covered(self, factors: Int[np.ndarray, "batch factors"]) -> UInt8[np.ndarray, "batch size size"]:
+        """The images without their color."""
         images = np.zeros((len(factors), self.size, self.size), np.uint8)
         for shape, outline in enumerate(_OUTLINES):
             rows = np.flatnonzero(factors[:, 0] == shape)
             for some in np.array_split(rows, max(1, len(rows) // 500)):
                 self._draw(images, some, outline, factors[some])
+        return images
+
+    def colored(
+        self, images: UInt8[np.ndarray, "batch size size"], factors: Int[np.ndarray, "batch factors"]
+    ) -> UInt8[np.ndarray, "batch channels size size"]:
+        """The images in their color, where there is one."""
         return images[:, None] * _RGB[factors[:, 5], :, None, None] if self.color else images[:, None]
 
     def _draw(
@@ -126,17 +136,24 @@ SETS = {
     "shapes": Shapes(),
     "color-shapes": Shapes(32, color=True),
     "color-shapes-without-pair": Shapes(32, color=True),
+    "many-color-shapes": Shapes(32, color=True),
 }
 SIZES = (50_000, 5_000, 5_000)
+MANY = 400_000
 LEFT_OUT = {"shape": SHAPES.index("heart"), "color": COLORS.index("green")}
-_VERSION = 1  # of the images below the cache: another drawing is another number
+_VERSION = 2  # of the images below the cache: another drawing is another number
+
+
+def sizes_of(name: str) -> tuple[int, int, int]:
+    """How many rows the three parts of a set have."""
+    return (MANY, *SIZES[1:]) if name == "many-color-shapes" else SIZES
 
 
 def factors_of(name: str) -> Int[np.ndarray, "rows factors"]:
     """The factors of a set's rows, training first: combinations drawn without replacement under a fixed seed.
 
     Of "color-shapes-without-pair" the training and validation rows have no green heart, and the test rows nothing
-    else.
+    else. "many-color-shapes" has the rows of "color-shapes", each in its part, and more for training.
     """
     sizes = SETS[name].sizes
     order = np.random.default_rng(0).permutation(math.prod(sizes))
@@ -144,7 +161,10 @@ def factors_of(name: str) -> Int[np.ndarray, "rows factors"]:
         enough = np.stack(np.unravel_index(order[: 4 * sum(SIZES)], sizes), 1)
         pair = is_left_out(SETS[name], enough)
         return np.concatenate([enough[~pair][: sum(SIZES[:2])], enough[pair][: SIZES[2]]])
-    return np.stack(np.unravel_index(order[: sum(SIZES)], sizes), 1)
+    if name == "many-color-shapes":
+        train, held_out, more = np.split(order[: MANY + sum(SIZES[1:])], [SIZES[0], sum(SIZES)])
+        order = np.concatenate([train, more, held_out])
+    return np.stack(np.unravel_index(order[: sum(sizes_of(name))], sizes), 1)
 
 
 def is_left_out(shapes: Shapes, factors: Int[np.ndarray, "batch factors"]) -> np.ndarray:
@@ -158,7 +178,7 @@ def reader(name: str) -> Callable[[int], Raw]:
 
     def read(seed: int) -> Raw:
         factors = factors_of(name)
-        train, validation, test = np.split(np.arange(sum(SIZES)), np.cumsum(SIZES)[:2])
+        train, validation, test = np.split(np.arange(len(factors)), np.cumsum(sizes_of(name))[:2])
         images, parts = _rendered(name, factors), (train, validation, test)
         return Raw(images, name, factors[:, 0], "grey", 255, classes=SHAPES, parts=parts, num_classes=len(SHAPES))
 
@@ -166,14 +186,17 @@ def reader(name: str) -> Callable[[int], Raw]:
 
 
 def _rendered(name: str, factors: np.ndarray) -> np.ndarray:
-    """The images, from the cache where they are whole."""
-    shapes, path = SETS[name], cache() / "shapes" / f"{name}-{_VERSION}.npy"
-    wanted = (len(factors), 3 if shapes.color else 1, shapes.size, shapes.size)
+    """The images, from the cache where they are whole; it has them without their color, a third of the bytes."""
+    shapes = SETS[name]
+    return shapes.colored(_covered(shapes, factors, cache() / "shapes" / f"{name}-{_VERSION}.npy"), factors)
+
+
+def _covered(shapes: Shapes, factors: np.ndarray, path: Path) -> np.ndarray:
     with contextlib.suppress(OSError, ValueError, EOFError):
         found = np.load(path)
-        if found.shape == wanted and found.dtype == np.uint8:
+        if found.shape == (len(factors), shapes.size, shapes.size) and found.dtype == np.uint8:
             return found
-    images = shapes.render(factors)
+    images = shapes.covered(factors)
     with contextlib.suppress(OSError):  # the cache saves time, no more
         _keep(images, path)
     return images

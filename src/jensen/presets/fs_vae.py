@@ -1,7 +1,7 @@
 """Presets of the fully supervised variational autoencoder."""
 
 from jensen.presets.base import Preset
-from jensen.presets.vae import COLOR_SHAPES_NET, COLOR_SHAPES_TRAINING
+from jensen.presets.vae import COLOR_SHAPES
 
 PRESETS = {
     "tiny": Preset(
@@ -16,10 +16,8 @@ PRESETS = {
         training={"steps": 20_000, "batch_size": 100, "learning_rate": 1e-3},
     ),
     "color-shapes": Preset(
-        "half an hour: rendered shapes in colour as bits, given the shape: the net of vae's color-shapes with y in it",
-        data={"source": "color-shapes", "binarize": "threshold"},
-        model=COLOR_SHAPES_NET,
-        training=COLOR_SHAPES_TRAINING,
+        "an hour: rendered shapes in colour as bits, given the shape: the net of vae's color-shapes with y in it",
+        **COLOR_SHAPES,
     ),
     "cs236-svhn": Preset(
         "32 x 32 x 3: 3072-1000-1000-(10)-1000-1000-3072 as in CS236, Gaussian; give --data your images of 3 channels",
