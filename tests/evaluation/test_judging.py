@@ -194,12 +194,14 @@ def test_copies_of_the_data_are_judged_like_data_and_noise_is_not(tiny: tuple[je
     assert found.accuracy is not None
     assert found.n == len(split.test)
     assert found.accuracy.share > 0.9
+    assert found.accuracy_of_data == class_accuracy(classifier, *split.test.all()[:2])[0]
     assert set(found.accuracy_of_class or ()) == set(range(10))
     assert found.samples.two_sample.p_value > 0.01
     assert min(found.samples.counts) > 0
     good = found.samples.frechet
     noise = judge(Noise(), split.test, classifier, "tiny")
     assert noise.accuracy is None
+    assert noise.accuracy_of_data is None
     assert noise.training is None
     assert noise.samples.two_sample.p_value < 0.01
     assert noise.samples.frechet.squared > good.squared + 4 * noise.samples.frechet.standard_error

@@ -56,6 +56,8 @@ def _said(run: Path, split: Split, found: Judgement, means: bool) -> str:
     if found.accuracy is not None and found.accuracy_of_class is not None:
         of_class = ", ".join(f"{names[y]} {one.share:.4f}" for y, one in found.accuracy_of_class.items())
         lines.append(f"recognised as the class asked for: {_pm(*found.accuracy[:2])}; {of_class}")
+        if found.accuracy_of_data is not None:
+            lines.append(f"recognised of the test data: {_pm(*found.accuracy_of_data[:2])}")
     return "\n".join(lines)
 
 

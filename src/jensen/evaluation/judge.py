@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jensen.data import Dataset, Spec
+from jensen.data import Batch, Dataset, Spec
 from jensen.errors import JensenError
 from jensen.evaluation.frechet import Frechet, frechet_distance
 from jensen.evaluation.precision_recall import PrecisionRecall, precision_recall
@@ -45,7 +45,7 @@ class Judgement:
     """Samples beside test data, and beside them what as many training data score: no model does better but by chance.
 
     features: whose they are. n: samples, and test data, that were compared. sharpness: of the test data. accuracy: of
-    samples asked for a class, in all and by class, of a model that can be asked.
+    samples asked for a class, in all and by class, of a model that can be asked; and of the test data, by their labels.
     """
 
     features: str
@@ -55,6 +55,7 @@ class Judgement:
     sharpness: tuple[float, float] | None
     accuracy: Proportion | None
     accuracy_of_class: dict[int, Proportion] | None
+    accuracy_of_data: Proportion | None
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that JSON can hold."""
@@ -95,10 +96,11 @@ def judge(
     look = _Look(classifier, data.spec)
     device = next(classifier.parameters()).device
     with evaluating(model, data.device, seed), evaluating(classifier, device, seed):
-        x = _some(data, n, model)
+        x, labels, _ = _some(data, n, model)
         drawn, y = _draw(model, data.spec, n, "sample_mean" if means else "sample")
         accuracy, by_class = (None, None) if y is None else class_accuracy(classifier, look(drawn), y)
-        others = None if training is None or len(training) < n else _some(training, n, model)
+        of_data = None if y is None or labels is None else class_accuracy(classifier, look(x), labels)[0]
+        others = None if training is None or len(training) < n else _some(training, n, model).x
         return Judgement(
             features,
             n,
@@ -107,6 +109,7 @@ def judge(
             _sharpness(look(x)),
             accuracy,
             by_class,
+            of_data,
         )
 
 
@@ -158,9 +161,9 @@ def _sharpness(x: Tensor) -> tuple[float, float] | None:
     return float(values.mean()), float(values.std() / len(values) ** 0.5)
 
 
-def _some(data: Dataset, n: int, model: nn.Module) -> Tensor:
+def _some(data: Dataset, n: int, model: nn.Module) -> Batch:
     index = torch.randperm(len(data))[:n].sort().values
-    return like_model(data.fixed(), model).batch(index.to(data.device)).x
+    return like_model(data.fixed(), model).batch(index.to(data.device))
 
 
 def _draw(model: nn.Module, spec: Spec, n: int, how: str) -> tuple[Tensor, Tensor | None]:
