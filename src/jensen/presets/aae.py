@@ -39,7 +39,7 @@ PRESETS = {
         "minutes: MNIST in the plane, codes that match a swiss roll",
         data=_BITS,
         model={**_PLANE, "prior": "swiss-roll"},
-        training=_PLANE_TRAINING,
+        training={**_PLANE_TRAINING, "steps": 10_000},
     ),
     "conditional": Preset(
         "minutes: MNIST in the plane, codes of each digit that match one of ten Gaussians",
