@@ -14,10 +14,11 @@ from torch import Tensor
 
 from jensen.data import files, named, series, text
 from jensen.data.dataset import Dataset, Part, Split, chunks, native
+from jensen.data.kinds import kind_of
 from jensen.data.labels import keep_labels, with_conditions
 from jensen.data.parts import rows_of_parts
 from jensen.data.raw import Raw, checked
-from jensen.data.spec import Column, Kind, Spec
+from jensen.data.spec import Column, Spec
 from jensen.data.treatment import Binarize, Treatment
 from jensen.errors import JensenError, unknown
 
@@ -145,7 +146,7 @@ def load(
     parts = rows_of_parts(raw, validation, test, seed, shuffled=window is None and raw.rate is None)
     if raw.ends is not None:
         raw, parts = text.tokenised(raw, parts, tokens or "bytes", seed)
-    kind, treatment = _kind(raw, binarize, dequantize, standardize, as_levels, as_counts)
+    kind, treatment = kind_of(raw, binarize, dequantize, standardize, as_levels, as_counts)
     assert raw.form is not None
     rule = Treatment(kind, raw.form, raw.top, cast(Binarize, binarize), dequantize)
     if dequantize:
@@ -231,60 +232,6 @@ def read_raw(
     if labels is not None:
         raw = replace(raw, y=np.asarray(labels), classes=None)
     return raw
-
-
-def _kind(
-    raw: Raw, binarize: str, dequantize: bool, standardize: bool, as_levels: bool, as_counts: bool
-) -> tuple[Kind, str]:
-    """The kind of x and what was done to it that cannot be undone."""
-    if binarize != "none":
-        if raw.form != "grey":
-            raise JensenError(
-                f"{raw.name}: binarize='{binarize}' needs grey values (8-bit, or real in [0, 1]), got "
-                f"{_in_words(raw)}: leave binarize out"
-            )
-        kind, treatment = "binary", f"{binarize} binarisation"
-    elif dequantize:
-        if raw.form != "grey" or raw.top == 1:
-            raise JensenError(
-                f"{raw.name}: dequantize needs 8-bit values (uint8), got {_in_words(raw)}: leave dequantize out"
-            )
-        kind, treatment = "real", "dequantised"
-    elif (as_levels and raw.form != "levels") or (as_counts and raw.form != "counts"):
-        name = "as_levels" if as_levels else "as_counts"
-        if raw.form != "grey" or raw.top == 1:
-            raise JensenError(f"{raw.name}: {name} needs whole numbers, got {_in_words(raw)}: leave {name} out")
-        kind, treatment = "count" if as_counts else "8-bit" if raw.top == 255 else "categorical", raw.treatment
-    elif standardize and raw.form == "grey" and raw.top == 1:
-        kind, treatment = "real", raw.treatment
-    else:
-        assert raw.form is not None
-        kinds = {
-            "bits": "binary",
-            "grey": "unit",
-            "levels": "categorical" if raw.rate is None else "8-bit",
-            "real": "real",
-            "counts": "count",
-            "mixed": "mixed",
-        }
-        kind, treatment = kinds[raw.form], raw.treatment
-    if standardize and kind not in ("real", "mixed"):
-        remedy = "dequantize=True makes it so" if raw.form == "grey" else "leave standardize out"
-        raise JensenError(f"{raw.name}: standardize needs real values, got {_in_words(raw)}: {remedy}")
-    return cast(Kind, kind), treatment
-
-
-def _in_words(raw: Raw) -> str:
-    words = {
-        "bits": "bits",
-        "levels": "categories",
-        "real": "real values",
-        "grey": f"grey values in [0, {raw.top}]",
-        "counts": "counts",
-        "mixed": "columns of mixed type",
-    }
-    assert raw.form is not None
-    return words[raw.form]
 
 
 def make_part(raw: Raw, spec: Spec, rule: Treatment, rows: np.ndarray, part: Part) -> Dataset:
