@@ -161,10 +161,9 @@ def factors_of(name: str) -> Int[np.ndarray, "rows factors"]:
         enough = np.stack(np.unravel_index(order[: 4 * sum(SIZES)], sizes), 1)
         pair = is_left_out(SETS[name], enough)
         return np.concatenate([enough[~pair][: sum(SIZES[:2])], enough[pair][: SIZES[2]]])
-    if name == "many-color-shapes":
-        train, held_out, more = np.split(order[: MANY + sum(SIZES[1:])], [SIZES[0], sum(SIZES)])
-        order = np.concatenate([train, more, held_out])
-    return np.stack(np.unravel_index(order[: sum(sizes_of(name))], sizes), 1)
+    # What a set has beyond SIZES is for training, so that the held-out parts stay what they are.
+    train, held_out, more = np.split(order[: sum(sizes_of(name))], [SIZES[0], sum(SIZES)])
+    return np.stack(np.unravel_index(np.concatenate([train, more, held_out]), sizes), 1)
 
 
 def is_left_out(shapes: Shapes, factors: Int[np.ndarray, "batch factors"]) -> np.ndarray:
